@@ -1,1 +1,2 @@
-//! x
+#![doc = "dirty-arbiter: see the crate README."]
+pub mod wire;

@@ -1,1 +1,2 @@
-fn main(){}
+//! The `dirty` command.
+fn main() {}

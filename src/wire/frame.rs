@@ -1,0 +1,132 @@
+//! Length framing: a big-endian `u32` payload length, then the payload (FRAME-1).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{FrameError, Limits};
+
+/// Bytes of a frame's header.
+pub const HEADER_LEN: usize = 4;
+
+/// The least room made for a read, in bytes.
+const MIN_READ: usize = 8 * 1024;
+
+/// One complete frame, header included. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame(Bytes);
+
+impl Frame {
+    /// Frames a payload.
+    ///
+    /// # Errors
+    /// [`FrameError::Empty`] or [`FrameError::TooLarge`]: a sender never leaves the limits (FRAME-3).
+    pub fn from_payload(payload: &[u8], limits: &Limits) -> Result<Frame, FrameError> {
+        let length = checked_length(payload.len(), limits)?;
+        let mut bytes = Vec::with_capacity(HEADER_LEN + payload.len());
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        Ok(Frame(bytes.into()))
+    }
+
+    /// The payload, without the header.
+    pub fn payload(&self) -> &[u8] {
+        &self.0[HEADER_LEN..]
+    }
+
+    /// The whole frame, as it stands on the wire.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The whole frame, as shared bytes.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+fn checked_length(length: usize, limits: &Limits) -> Result<u32, FrameError> {
+    match u32::try_from(length) {
+        Ok(0) => Err(FrameError::Empty),
+        Ok(length) if length <= limits.max_payload => Ok(length),
+        _ => Err(FrameError::TooLarge { length, limit: limits.max_payload }),
+    }
+}
+
+/// Cuts a byte stream into frames, however its bytes are split or coalesced (FRAME-5).
+///
+/// Feed it with [`push`](Self::push), or read straight into [`buffer_mut`](Self::buffer_mut); then call
+/// [`next_frame`](Self::next_frame) until it returns `None`. After an error the stream has no meaning any more.
+///
+/// ```
+/// use dirty_arbiter::wire::{FrameDecoder, Limits};
+/// let mut decoder = FrameDecoder::new(Limits::default());
+/// decoder.push(b"\0\0\0\x02{");
+/// assert_eq!(decoder.next_frame().unwrap(), None);
+/// decoder.push(b"}");
+/// assert_eq!(decoder.next_frame().unwrap().unwrap().payload(), b"{}");
+/// ```
+#[derive(Debug)]
+pub struct FrameDecoder {
+    buffer: BytesMut,
+    limits: Limits,
+}
+
+impl FrameDecoder {
+    /// A decoder at the start of a stream. It owns no memory until bytes arrive.
+    pub fn new(limits: Limits) -> Self {
+        FrameDecoder { buffer: BytesMut::new(), limits }
+    }
+
+    /// Appends bytes of the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The buffer, with room for the next read. The room at most doubles what has arrived: an announced length
+    /// alone reserves nothing (FRAME-6).
+    pub fn buffer_mut(&mut self) -> &mut BytesMut {
+        let missing = match self.announced() {
+            Some(length) => (HEADER_LEN + length as usize).saturating_sub(self.buffer.len()),
+            None => 0,
+        };
+        self.buffer.reserve(missing.min(self.buffer.len()).max(MIN_READ));
+        &mut self.buffer
+    }
+
+    /// The next complete frame, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// [`FrameError::Empty`] or [`FrameError::TooLarge`] as soon as the header is known (FRAME-4).
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let Some(length) = self.announced() else { return Ok(None) };
+        let whole = HEADER_LEN + checked_length(length as usize, &self.limits)? as usize;
+        if self.buffer.len() < whole {
+            return Ok(None);
+        }
+        Ok(Some(Frame(self.buffer.split_to(whole).freeze())))
+    }
+
+    /// Says whether the stream may end here.
+    ///
+    /// # Errors
+    /// [`FrameError::TruncatedHeader`] or [`FrameError::TruncatedPayload`] inside a frame (FRAME-9).
+    pub fn finish(&self) -> Result<(), FrameError> {
+        match (self.buffer.len(), self.announced()) {
+            (0, _) => Ok(()),
+            (got, None) => Err(FrameError::TruncatedHeader { got }),
+            (got, Some(expected)) => {
+                Err(FrameError::TruncatedPayload { got: got - HEADER_LEN, expected: expected as usize })
+            }
+        }
+    }
+
+    /// Bytes received and not yet returned as a frame.
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// The payload length that the header at the front announces, once it is whole.
+    fn announced(&self) -> Option<u32> {
+        let mut header = self.buffer.get(..HEADER_LEN)?;
+        Some(header.get_u32())
+    }
+}

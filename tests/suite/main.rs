@@ -1,0 +1,3 @@
+//! The test suite: one module a concept, one binary so that it links once.
+
+mod wire;
