@@ -1,2 +1,5 @@
-//! The `dirty` command.
-fn main() {}
+//! The `dirty` command: see `dirty --help`.
+
+fn main() -> std::process::ExitCode {
+    dirty_arbiter::cli::main()
+}
