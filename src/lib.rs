@@ -1,4 +1,6 @@
 #![doc = "dirty-arbiter: see the crate README."]
+#[cfg(feature = "arbiter")]
+pub mod arbiter;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

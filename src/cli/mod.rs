@@ -14,8 +14,7 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {
-}
+enum Command {}
 
 /// Parses the process's arguments, runs the command they name and returns its exit code.
 pub fn main() -> ExitCode {

@@ -1,0 +1,71 @@
+//! What the core needs to know of the configuration.
+
+use std::time::Duration;
+
+/// One app and how many workers load it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppAllocation {
+    /// The app path that requests name.
+    pub app_path: String,
+    /// How many workers load it; `None` for all (POOL-8).
+    pub workers: Option<usize>,
+}
+
+/// The pool's rules. A duration of zero means no limit (TIME-6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreConfig {
+    /// The apps that are served.
+    pub apps: Vec<AppAllocation>,
+    /// How many worker processes.
+    pub workers: usize,
+    /// Slots per worker (POOL-13).
+    pub threads: u32,
+    /// Limit of a unary call, and of each gap in a stream (TIME-1).
+    pub timeout: Duration,
+    /// Limit of a request's wait in the queue (TIME-7).
+    pub queue_timeout: Duration,
+    /// Limit of a worker's start, up to READY (TIME-8).
+    pub boot_timeout: Duration,
+    /// How long a worker may take to honour `cancel` before it is aborted (TIME-5).
+    pub cancel_grace: Duration,
+    /// How long a drain may take (LIFE-1).
+    pub graceful_timeout: Duration,
+    /// Requests that may wait per app (POOL-3).
+    pub queue: usize,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        CoreConfig {
+            apps: Vec::new(),
+            workers: 2,
+            threads: 1,
+            timeout: Duration::from_secs(300),
+            queue_timeout: Duration::from_secs(300),
+            boot_timeout: Duration::from_secs(300),
+            cancel_grace: Duration::from_secs(5),
+            graceful_timeout: Duration::from_secs(30),
+            queue: 1_000,
+        }
+    }
+}
+
+/// Deals the apps out to `workers` seats: an unlimited app to every seat, a limited one to its number of seats, each time
+/// to those that hold the fewest apps (POOL-8). The result names apps by index.
+pub(super) fn allocate(apps: &[AppAllocation], workers: usize) -> Vec<Vec<usize>> {
+    let mut seats = vec![Vec::new(); workers];
+    for (index, _) in apps.iter().enumerate().filter(|(_, app)| app.workers.is_none()) {
+        seats.iter_mut().for_each(|seat| seat.push(index));
+    }
+    for (index, app) in apps.iter().enumerate() {
+        let Some(count) = app.workers else { continue };
+        let mut order: Vec<usize> = (0..seats.len()).collect();
+        order.sort_by_key(|&seat| (seats[seat].len(), seat));
+        for &seat in order.iter().take(count) {
+            seats[seat].push(index);
+        }
+    }
+    // A worker without apps serves nothing; it is not started.
+    seats.retain(|seat| !seat.is_empty());
+    seats
+}

@@ -1,0 +1,95 @@
+//! Work-conserving dispatch: a free slot and a request that may use it never wait for each other (POOL-1).
+
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::state::{Place, RequestKey, Slot, WorkerState};
+use super::types::{Action, SlotId};
+
+/// The bounds of what `retry_after` advises.
+const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+
+impl<F> Core<F> {
+    /// The slot that a request for `app` goes to: on the least loaded worker, the least recently used.
+    pub(super) fn idle_slot(&self, app: usize) -> Option<SlotId> {
+        let mut best: Option<((usize, u64, SlotId), SlotId)> = None;
+        for (&id, worker) in &self.workers {
+            if worker.state != WorkerState::Ready || !self.seats[worker.seat].apps.contains(&app) {
+                continue;
+            }
+            let busy = worker.busy();
+            for (index, slot) in (0..).zip(&worker.slots) {
+                let Slot::Idle { since } = *slot else { continue };
+                let slot = SlotId { worker: id, index };
+                let rank = (busy, since, slot);
+                if best.is_none_or(|(least, _)| rank < least) {
+                    best = Some((rank, slot));
+                }
+            }
+        }
+        best.map(|(_, slot)| slot)
+    }
+
+    /// Sends a request to an idle slot.
+    pub(super) fn dispatch(
+        &mut self,
+        slot: SlotId,
+        key: RequestKey,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        self.dispatches += 1;
+        let Some(request) = self.requests.get_mut(&key) else { return };
+        let running = Place::Running { slot, streaming: false, started: now };
+        let Place::Queued(frame) = std::mem::replace(&mut request.place, running) else { return };
+        self.apps[request.app].last_served = self.dispatches;
+        self.set_slot(slot, Slot::Busy(key));
+        actions.push(Action::Dispatch { slot, frame });
+        self.arm_run_limit(key, now);
+    }
+
+    /// A slot became free: the longest unserved of its worker's apps goes first (POOL-2).
+    pub(super) fn feed(&mut self, slot: SlotId, now: Instant, actions: &mut Vec<Action<F>>) {
+        let Some(worker) = self.workers.get(&slot.worker) else { return };
+        if worker.state != WorkerState::Ready {
+            return;
+        }
+        let waiting = self.seats[worker.seat].apps.iter().filter(|app| !self.apps[**app].queue.is_empty());
+        let Some(&app) = waiting.min_by_key(|app| self.apps[**app].last_served) else { return };
+        if let Some(key) = self.apps[app].queue.pop_front() {
+            self.dispatch(slot, key, now, actions);
+        }
+    }
+
+    /// Marks a slot free and gives it its next request.
+    pub(super) fn free_slot(&mut self, slot: SlotId, now: Instant, actions: &mut Vec<Action<F>>) {
+        self.set_slot(slot, Slot::Idle { since: self.dispatches });
+        self.feed(slot, now, actions);
+        self.end_if_alone(slot.worker, now, actions);
+    }
+
+    pub(super) fn slot(&self, slot: SlotId) -> Option<Slot> {
+        self.workers.get(&slot.worker)?.slots.get(slot.index as usize).copied()
+    }
+
+    pub(super) fn set_slot(&mut self, slot: SlotId, state: Slot) {
+        if let Some(place) =
+            self.workers.get_mut(&slot.worker).and_then(|worker| worker.slots.get_mut(slot.index as usize))
+        {
+            *place = state;
+        }
+    }
+
+    /// When a refused client may try again: the time in which the queue empties at the present pace.
+    pub(super) fn retry_after(&self, app: usize) -> Duration {
+        let slots: usize = self
+            .workers
+            .values()
+            .filter(|worker| self.seats[worker.seat].apps.contains(&app))
+            .map(|worker| worker.slots.len())
+            .sum();
+        let waves = self.apps[app].queue.len() / slots.max(1) + 1;
+        let estimate = self.apps[app].run_time.saturating_mul(waves.try_into().unwrap_or(u32::MAX));
+        estimate.clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end())
+    }
+}

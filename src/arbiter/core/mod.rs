@@ -1,0 +1,168 @@
+//! The arbiter as a pure state machine: events in, actions out, time passed in.
+//!
+//! [`Core::on`] takes one [`Event`] and appends the [`Action`]s that follow from it. The core owns no socket, no
+//! process and no clock, so every promise of the specification about dispatch, deadlines and answers can be tested
+//! with made-up events: `tests/suite/core_properties.rs` drives it with random schedules.
+
+mod clients;
+mod config;
+mod deadlines;
+mod dispatch;
+mod pool;
+mod replies;
+mod state;
+mod timeouts;
+mod types;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+pub use config::{AppAllocation, CoreConfig};
+pub use types::{
+    Action, BOOT_FAILURE_EXIT, ConnId, Event, Failure, Note, Phase, ReplyKind, SlotId, Target, Violation,
+    WorkerExit, WorkerId, WorkerSignal,
+};
+
+use deadlines::Deadlines;
+use state::{App, Conn, Request, RequestKey, Seat, Worker, WorkerState};
+
+/// Whether the arbiter takes requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It does.
+    Serving,
+    /// Finishing what was accepted.
+    Draining,
+    /// Killing what is left.
+    Quitting,
+    /// Nothing is left.
+    Finished,
+}
+
+/// Totals since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests accepted.
+    pub requests: u64,
+    /// Frames from workers that matched nothing in flight and were dropped (CORR-5).
+    pub stale_frames: u64,
+    /// Requests ended by a limit.
+    pub timeouts: u64,
+    /// Workers that died unasked.
+    pub crashes: u64,
+}
+
+/// The state machine. `F` is a frame, which the core never looks into.
+#[derive(Debug)]
+pub struct Core<F> {
+    config: CoreConfig,
+    mode: Mode,
+    conns: HashMap<ConnId, Conn>,
+    requests: HashMap<RequestKey, Request<F>>,
+    apps: Vec<App>,
+    app_index: HashMap<String, usize>,
+    seats: Vec<Seat>,
+    workers: HashMap<WorkerId, Worker>,
+    deadlines: Deadlines,
+    counters: Counters,
+    next_request: u64,
+    next_worker: u64,
+    /// Numbers dispatches; orders idle slots and apps by their last use.
+    dispatches: u64,
+}
+
+impl<F> Core<F> {
+    /// A core that has not started its pool.
+    pub fn new(config: CoreConfig) -> Self {
+        let seats = config::allocate(&config.apps, config.workers);
+        let seats = seats.into_iter().map(|apps| Seat {
+            apps,
+            worker: None,
+            failures: Default::default(),
+            failed: false,
+        });
+        let apps: Vec<App> = config.apps.iter().map(|app| App::new(&app.app_path)).collect();
+        Core {
+            mode: Mode::Serving,
+            conns: HashMap::new(),
+            requests: HashMap::new(),
+            app_index: apps.iter().enumerate().map(|(index, app)| (app.app_path.clone(), index)).collect(),
+            apps,
+            seats: seats.collect(),
+            workers: HashMap::new(),
+            deadlines: Deadlines::default(),
+            counters: Counters::default(),
+            next_request: 0,
+            next_worker: 1,
+            dispatches: 0,
+            config,
+        }
+    }
+
+    /// Takes in one event that happened at `now` and appends what follows from it to `actions`.
+    ///
+    /// Times must not run backwards from call to call.
+    pub fn on(&mut self, event: Event<'_, F>, now: Instant, actions: &mut Vec<Action<F>>) {
+        match event {
+            Event::Start => self.fill_seats(actions),
+            Event::Connected(conn) => self.connected(conn),
+            Event::Request { conn, id, app_path, action, timeout, frame } => {
+                self.request(conn, id, app_path, action, timeout, frame, now, actions);
+            }
+            Event::Cancel { conn, id } => self.cancel(conn, id, actions),
+            Event::HalfClosed(conn) => self.half_closed(conn, actions),
+            Event::Disconnected(conn) => self.disconnected(conn),
+            Event::Spawned(worker) => self.spawned(worker, now),
+            Event::Ready(worker) => self.ready(worker, actions),
+            Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
+            Event::Reply { slot, kind, id, frame } => self.reply(slot, kind, id, frame, now, actions),
+            Event::SlotBroken { slot, violation } => self.slot_broken(slot, violation, now, actions),
+            Event::Exited { worker, exit } => self.exited(worker, exit, now, actions),
+            Event::Tick => (),
+            Event::Drain => self.drain(now, actions),
+            Event::Quit => self.quit(actions),
+        }
+        self.fire_timers(now, actions);
+        self.advance_drain(now, actions);
+    }
+
+    /// When [`Event::Tick`] is due if nothing else happens before.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Totals since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Requests that hold a slot or a place in a queue.
+    pub fn open_requests(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Requests that wait for a slot.
+    pub fn queued(&self) -> usize {
+        self.apps.iter().map(|app| app.queue.len()).sum()
+    }
+
+    /// Workers that take requests.
+    pub fn ready_workers(&self) -> usize {
+        self.workers.values().filter(|worker| worker.state == WorkerState::Ready).count()
+    }
+
+    /// Whether an idle slot could take a queued request: never true between two events (POOL-1).
+    pub fn starves(&self) -> bool {
+        (0..self.apps.len()).any(|app| !self.apps[app].queue.is_empty() && self.idle_slot(app).is_some())
+    }
+
+    /// The rules this core runs by.
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+}
+
+/// A limit, unless it is switched off (TIME-6).
+fn limit(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}

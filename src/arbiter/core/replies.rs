@@ -1,0 +1,108 @@
+//! What workers send, and what of it reaches a client.
+
+use std::time::Instant;
+
+use super::Core;
+use super::state::{Doom, Place, RequestKey, Slot, target};
+use super::types::{Action, Failure, Note, ReplyKind, SlotId, Violation, WorkerExit};
+
+impl<F> Core<F> {
+    /// A worker's frame: relayed if it belongs to the request in flight on its slot, else dropped (CORR-5).
+    pub(super) fn reply(
+        &mut self,
+        slot: SlotId,
+        kind: ReplyKind,
+        id: Option<&str>,
+        frame: F,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        let running = match self.slot(slot) {
+            Some(Slot::Busy(key)) => self.requests.get_mut(&key).map(|request| (key, request)),
+            _ => None,
+        };
+        let Some((key, request)) = running else {
+            return self.stale(slot, id, actions);
+        };
+        let Some(id) = id else {
+            // The worker could not read the request: no terminal message will follow.
+            let what = "answered a well-formed request with an error without an id".to_owned();
+            return self.violated(slot, Violation { requirement: "MSG-12", what }, now, actions);
+        };
+        if request.id != id {
+            return self.stale(slot, Some(id), actions);
+        }
+        let Place::Running { streaming, started, .. } = &mut request.place else { return };
+        if kind == ReplyKind::Response && *streaming {
+            let what = "sent a response inside a stream".to_owned();
+            return self.violated(slot, Violation { requirement: "STREAM-5", what }, now, actions);
+        }
+        if kind == ReplyKind::Chunk {
+            *streaming = true;
+            if let Some(conn) = request.waiter {
+                actions.push(Action::Forward { conn, slot, frame });
+                self.extend_stream_limit(key, now);
+            }
+            return;
+        }
+        let app = request.app;
+        let took = now.saturating_duration_since(*started);
+        if let Some((conn, _)) = self.release_waiter(key) {
+            actions.push(Action::Forward { conn, slot, frame });
+            self.close_if_done(conn, actions);
+        }
+        self.forget(key);
+        let average = &mut self.apps[app].run_time;
+        *average = (*average * 7 + took) / 8;
+        self.free_slot(slot, now, actions);
+    }
+
+    fn stale(&mut self, slot: SlotId, id: Option<&str>, actions: &mut Vec<Action<F>>) {
+        self.counters.stale_frames += 1;
+        actions.push(Action::Log(Note::StaleFrame { slot, id: id.map(str::to_owned) }));
+    }
+
+    /// A slot's connection ended, or its worker broke the protocol on it.
+    pub(super) fn slot_broken(
+        &mut self,
+        slot: SlotId,
+        violation: Option<Violation>,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        match violation {
+            Some(violation) => self.violated(slot, violation, now, actions),
+            None => self.slot_lost(slot, now, actions),
+        }
+    }
+
+    /// Nothing on this slot can be trusted any more: its request fails and its worker is replaced.
+    fn violated(&mut self, slot: SlotId, violation: Violation, now: Instant, actions: &mut Vec<Action<F>>) {
+        actions.push(Action::Log(Note::Violation { slot, violation: violation.clone() }));
+        actions.push(Action::CloseSlot(slot));
+        if let Some(Slot::Busy(key)) = self.slot(slot) {
+            if let Some(request) = self.requests.get(&key) {
+                let target = target(&self.apps, request);
+                self.answer(key, Failure::WorkerBroke { target, worker: slot.worker, violation }, actions);
+            }
+            self.forget(key);
+        }
+        self.set_slot(slot, Slot::Lost(None));
+        self.doom(slot.worker, Doom::TerminateWhenAlone, now, actions);
+    }
+
+    /// Tells the client how the worker died under its request (ERR-6), and forgets the request.
+    pub(super) fn fail_with_worker(
+        &mut self,
+        slot: SlotId,
+        key: RequestKey,
+        exit: WorkerExit,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        if let Some(request) = self.requests.get(&key) {
+            let target = target(&self.apps, request);
+            self.answer(key, Failure::WorkerDied { target, worker: slot.worker, exit }, actions);
+        }
+        self.forget(key);
+    }
+}
