@@ -4,4 +4,8 @@ pub mod arbiter;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod error;
+pub mod message;
 pub mod wire;
+
+pub use error::DirtyError;

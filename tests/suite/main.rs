@@ -1,5 +1,9 @@
-//! The test suite: one module a concept, one binary so that it links once.
+//! The integration tests, one module a concept, in one binary: linking is what costs time.
 
-mod spec_examples;
-mod traceability;
-mod wire;
+// What a test cannot unwrap is a failure of the test, with a line number.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../generator/mod.rs"]
+mod generator;
+
+mod generated;
