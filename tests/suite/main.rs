@@ -1,4 +1,4 @@
-//! The integration tests, one module a concept, in one binary: linking is what costs time.
+//! The test suite: one module a concept, one binary so that it links once.
 
 // What a test cannot unwrap is a failure of the test, with a line number.
 #![allow(clippy::unwrap_used)]
@@ -7,3 +7,6 @@
 mod generator;
 
 mod generated;
+mod spec_examples;
+mod traceability;
+mod wire;

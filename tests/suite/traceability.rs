@@ -1,0 +1,259 @@
+//! Text, registry, golden transcripts and tests agree about every requirement, in every direction.
+//!
+//! The checks are pure functions over text; `traceability/tests.rs` shows that each of them can fail.
+//! `UPDATE=1 cargo test --test suite traceability` writes the transcripts' claims into `spec/requirements.json`
+//! and renders `spec/requirements.md`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+mod index;
+mod proofs;
+mod registry;
+mod tests;
+mod text;
+
+use proofs::{Source, Transcript};
+use registry::Registry;
+use text::Chapter;
+
+/// MUSTs whose proof is still being built. An id that has a proof must leave this list; at the end it is empty.
+const AWAITING: &[&str] = &[
+    "FRAME-1",
+    "FRAME-2",
+    "FRAME-3",
+    "FRAME-4",
+    "FRAME-5",
+    "FRAME-6",
+    "FRAME-7",
+    "FRAME-8",
+    "FRAME-9",
+    "FRAME-10",
+    "FRAME-11",
+    "FRAME-12",
+    "FRAME-13",
+    "MSG-1",
+    "MSG-2",
+    "MSG-3",
+    "MSG-4",
+    "MSG-5",
+    "MSG-6",
+    "MSG-7",
+    "MSG-8",
+    "MSG-9",
+    "MSG-10",
+    "MSG-11",
+    "MSG-12",
+    "CORR-1",
+    "CORR-2",
+    "CORR-3",
+    "CORR-4",
+    "CORR-5",
+    "CORR-6",
+    "CORR-7",
+    "CORR-9",
+    "CORR-10",
+    "CALL-1",
+    "CALL-2",
+    "CALL-3",
+    "CALL-4",
+    "CALL-5",
+    "CALL-6",
+    "CALL-7",
+    "CALL-8",
+    "CALL-9",
+    "CALL-10",
+    "CALL-11",
+    "STREAM-1",
+    "STREAM-2",
+    "STREAM-3",
+    "STREAM-4",
+    "STREAM-5",
+    "STREAM-6",
+    "STREAM-7",
+    "STREAM-8",
+    "STREAM-9",
+    "STREAM-10",
+    "CANCEL-1",
+    "CANCEL-2",
+    "CANCEL-3",
+    "CANCEL-4",
+    "ERR-1",
+    "ERR-2",
+    "ERR-3",
+    "ERR-4",
+    "ERR-6",
+    "ERR-7",
+    "ERR-8",
+    "ERR-9",
+    "ERR-10",
+    "VAL-1",
+    "VAL-2",
+    "VAL-3",
+    "VAL-4",
+    "VAL-5",
+    "VAL-6",
+    "VAL-7",
+    "VAL-8",
+    "TIME-1",
+    "TIME-2",
+    "TIME-3",
+    "TIME-4",
+    "TIME-5",
+    "TIME-6",
+    "TIME-9",
+    "WORK-1",
+    "WORK-2",
+    "WORK-3",
+    "WORK-4",
+    "WORK-5",
+    "WORK-6",
+    "WORK-7",
+    "WORK-8",
+    "WORK-9",
+    "WORK-11",
+    "POOL-1",
+    "POOL-2",
+    "POOL-3",
+    "POOL-4",
+    "POOL-6",
+    "POOL-7",
+    "POOL-11",
+    "POOL-13",
+    "LIFE-1",
+    "LIFE-2",
+    "LIFE-6",
+    "LIFE-8",
+    "EXT-1",
+    "EXT-2",
+    "EXT-3",
+    "SEC-1",
+    "SEC-2",
+    "SEC-3",
+    "SEC-4",
+    "SEC-6",
+    "SEC-7",
+];
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether generated files are to be rewritten.
+pub fn updating() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|v| v == "1")
+}
+
+/// Reads a file below the root.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("failed to read {}: {e}", path.display()))
+}
+
+/// Every file below `folder` with that extension, sorted.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for path in entries.map(|e| e.expect("a readable folder").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Every document below `golden/` that says it is a transcript, with its path.
+pub fn transcripts() -> Vec<(PathBuf, serde_json::Value)> {
+    let documents = files(&root().join("golden"), "json").into_iter().map(|path| {
+        let value: serde_json::Value = serde_json::from_str(&read(&path))
+            .unwrap_or_else(|e| panic!("failed to read {}: {e}", path.display()));
+        (path, value)
+    });
+    documents.filter(|(_, value)| value["format"] == "dirty-transcript/1").collect()
+}
+
+fn strings(value: &serde_json::Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|v| v.as_str()).map(str::to_owned).collect()
+}
+
+fn claims() -> Vec<Transcript> {
+    let claim = |(path, value): (PathBuf, serde_json::Value)| Transcript {
+        id: value["id"].as_str().unwrap_or_else(|| panic!("{} has no id", path.display())).to_owned(),
+        proves: strings(&value["proves"]),
+        roles: strings(&value["roles"]),
+    };
+    transcripts().into_iter().map(claim).collect()
+}
+
+fn chapters() -> Vec<Chapter> {
+    let chapter = |path: PathBuf| Chapter {
+        name: path.file_name().expect("a file").to_string_lossy().into_owned(),
+        text: read(&path),
+    };
+    files(&root().join("spec"), "md").into_iter().map(chapter).collect()
+}
+
+fn sources() -> Vec<Source> {
+    let source = |path: PathBuf| Source {
+        path: path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned(),
+        text: read(&path),
+    };
+    ["src", "tests"].iter().flat_map(|f| files(&root().join(f), "rs")).map(source).collect()
+}
+
+fn the_registry() -> Registry {
+    Registry::parse(&read(&root().join("spec/requirements.json"))).expect("the registry is JSON")
+}
+
+/// Held by whoever reads the files of `spec/`, so that `UPDATE=1` never shows half a file to another test.
+pub fn spec_files() -> MutexGuard<'static, ()> {
+    static FILES: Mutex<()> = Mutex::new(());
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn assert_none(problems: &[String]) {
+    assert!(problems.is_empty(), "{} problems:\n  {}", problems.len(), problems.join("\n  "));
+}
+
+#[test]
+fn text_registry_transcripts_and_tests_agree() {
+    let _files = spec_files();
+    let claims = claims();
+    let mut registry = the_registry();
+    if updating() {
+        let claims: Vec<_> = claims.iter().map(|t| (t.id.clone(), t.proves.clone())).collect();
+        registry.set_golden_proofs(&claims);
+        std::fs::write(root().join("spec/requirements.json"), registry.canonical()).expect("a writable file");
+        std::fs::write(root().join("spec/requirements.md"), index::render(&registry))
+            .expect("a writable file");
+    }
+    let mut problems = registry::problems(&registry);
+    problems.extend(text::problems(&registry, &chapters()));
+    problems.extend(proofs::problems(&registry, &claims, &sources()));
+    assert_none(&problems);
+}
+
+#[test]
+fn every_must_is_proved() {
+    let _files = spec_files();
+    let registry = the_registry();
+    let awaited = |id: &&str| AWAITING.contains(id);
+    let (waiting, unproved): (Vec<_>, Vec<_>) = proofs::unproved(&registry).into_iter().partition(awaited);
+    assert_eq!(unproved, Vec::<&str>::new(), "these MUSTs have no proof");
+    assert_eq!(waiting, AWAITING, "these are proved now: take them off the list of those that wait");
+}
+
+#[test]
+fn the_registry_and_its_page_are_in_their_one_layout() {
+    let _files = spec_files();
+    let registry = the_registry();
+    similar_asserts::assert_eq!(read(&root().join("spec/requirements.json")), registry.canonical());
+    let page = read(&root().join("spec/requirements.md"));
+    similar_asserts::assert_eq!(page, index::render(&registry), "UPDATE=1 rewrites it");
+}
