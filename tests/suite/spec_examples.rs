@@ -69,7 +69,7 @@ fn wire_step(step: &Value, vars: &Map<String, Value>, indent: &str, text: &mut S
     Ok(())
 }
 
-/// A template as JSON text: operators show what would be sent, `…` stands for further members.
+/// A template as JSON text: `‹id›` stands for a value that is not laid down, `…` for further members.
 fn template(value: &Value, vars: &Map<String, Value>) -> String {
     match value {
         Value::Object(object) => {
@@ -79,7 +79,9 @@ fn template(value: &Value, vars: &Map<String, Value>) -> String {
                     let name = name.as_str().unwrap_or_default();
                     vars.get(name).map_or_else(|| format!("‹{name}›"), Value::to_string)
                 }
-                Some(("$any" | "$like" | "$opt", inner)) => template(inner, vars),
+                Some(("$any", _)) => "‹any›".into(),
+                Some(("$like", example)) => format!("‹{}›", kind(example)),
+                Some(("$opt", inner)) => template(inner, vars),
                 Some(("$open", Value::Object(inner))) => members(inner, vars, true),
                 Some(("$lit", inner)) => inner.to_string(),
                 _ => members(object, vars, false),
@@ -90,6 +92,17 @@ fn template(value: &Value, vars: &Map<String, Value>) -> String {
             format!("[{}]", items.join(","))
         }
         other => other.to_string(),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 
@@ -175,8 +188,8 @@ fn sample() -> Value {
 fn a_step_is_one_line() {
     let zeros = ["00"; 32].join(" ");
     let expected = format!(
-        r#"c1 client → arbiter {{"type":"request","id":"id-1","args":[1]}}
-c1 arbiter → client {{"type":"error","id":‹new›,"error":{{"message":"why","details":{{}},…}},"data":{{"$var":1}}}}
+        r#"c1 client → arbiter {{"type":"request","id":"id-1","args":[‹any›]}}
+c1 arbiter → client {{"type":"error","id":‹new›,"error":{{"message":‹string›,"details":{{}},…}},"data":{{"$var":1}}}}
 c1 arbiter → client, in any order:
    c1 arbiter → client {{"type":"end"}}
    c1 arbiter → client {{"type":"end","id":"é"}}
