@@ -1,3 +1,127 @@
-//! The arbiter.
+//! The arbiter: accepts clients, keeps a pool of worker processes, and relays between them.
+//!
+//! [`core`] decides; everything else here moves bytes, processes and signals. One thread runs one event loop: a relay
+//! spends its time in the kernel, and one loop needs no locks.
+//!
+//! ```no_run
+//! use dirty_arbiter::arbiter::{Arbiter, ArbiterConfig};
+//! # async fn serve() -> Result<(), dirty_arbiter::arbiter::ArbiterError> {
+//! let mut config = ArbiterConfig::new("/run/dirty/arbiter.sock", vec!["my-worker".into()]);
+//! config.pool.apps.push("fixture:App".parse()?);
+//! let arbiter = Arbiter::bind(config)?;
+//! arbiter.run().await
+//! # }
+//! ```
 
 pub mod core;
+
+mod answers;
+mod client_link;
+mod config;
+mod hub;
+mod launcher;
+mod listener;
+mod log;
+mod outbox;
+mod slot_link;
+mod socket;
+mod worker_process;
+
+use std::io;
+use std::path::Path;
+
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+pub use config::{AppSpecError, ArbiterConfig, Compat};
+pub use socket::SocketError;
+
+use self::core::Event;
+use hub::Hub;
+use launcher::Launcher;
+use socket::OwnedSocket;
+
+/// Why an arbiter cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArbiterError {
+    /// The socket cannot be opened.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// An app's specification makes no sense.
+    #[error(transparent)]
+    AppSpec(#[from] AppSpecError),
+    /// The system refused something that an arbiter cannot do without.
+    #[error("failed to {action}: {source}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An arbiter that listens. Clients may connect; they are served once it [runs](Self::run).
+#[derive(Debug)]
+pub struct Arbiter {
+    config: ArbiterConfig,
+    socket: OwnedSocket,
+    listener: std::os::unix::net::UnixListener,
+}
+
+impl Arbiter {
+    /// Takes the socket's path and listens on it (SEC-1, SEC-3, SEC-4).
+    ///
+    /// # Errors
+    /// [`SocketError`]: nothing was changed, stolen or removed.
+    pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
+        let (socket, listener) = OwnedSocket::bind(&config.socket)?;
+        Ok(Arbiter { config, socket, listener })
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.config.socket
+    }
+
+    /// Serves until SIGTERM or SIGINT (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
+    /// gone and every answer is written. The socket is removed.
+    ///
+    /// Must be called within a tokio runtime with I/O and time; a current-thread runtime is the right one.
+    ///
+    /// # Errors
+    /// [`ArbiterError::System`] when the event loop cannot be set up.
+    pub async fn run(self) -> Result<(), ArbiterError> {
+        let system = |action| move |source| ArbiterError::System { action, source };
+        let listener = UnixListener::from_std(self.listener).map_err(system("watch the socket"))?;
+        let launcher = Launcher::start().map_err(system("start the launcher thread"))?;
+        let mut term = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
+        let mut int = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
+        let mut quit = signal(SignalKind::quit()).map_err(system("handle SIGQUIT"))?;
+        let hub = Hub::new(self.config, self.socket, launcher);
+        let tasks = LocalSet::new();
+        tasks
+            .run_until(async {
+                hub.feed(Event::Start);
+                let timers = tokio::task::spawn_local({
+                    let hub = hub.clone();
+                    async move { hub.run_timers().await }
+                });
+                let accepting = tokio::task::spawn_local(listener::accept(hub.clone(), listener));
+                loop {
+                    tokio::select! {
+                        _ = term.recv() => { accepting.abort(); hub.feed(Event::Drain) },
+                        _ = int.recv() => { accepting.abort(); hub.feed(Event::Drain) },
+                        _ = quit.recv() => { accepting.abort(); hub.feed(Event::Quit) },
+                        () = hub.finished.notified() => break,
+                    }
+                }
+                timers.abort();
+                hub.write_out().await;
+            })
+            .await;
+        tracing::info!("the arbiter has ended");
+        Ok(())
+    }
+}

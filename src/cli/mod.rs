@@ -5,19 +5,28 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod exit;
+mod logging;
+mod serve;
 
+/// A pool of long-lived, stateful worker processes behind a Unix socket.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable, 4 timed out, 5 overloaded, 6 the app raised, 78 wrong
+/// configuration. Data goes to stdout, messages to stderr.
 #[derive(Parser)]
-#[command(name = "dirty", version, about, arg_required_else_help = true)]
+#[command(name = "dirty", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Serve(serve::ServeArgs),
+}
 
 /// Parses the process's arguments, runs the command they name and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.command {}
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+    }
 }

@@ -5,12 +5,14 @@
 
 mod error;
 mod frame;
+mod head;
 mod members;
 mod scan;
 mod text;
 
 pub use error::{FrameError, JsonError, JsonErrorKind};
 pub use frame::{Frame, FrameDecoder, HEADER_LEN};
+pub use head::Head;
 pub use members::Members;
 pub use scan::{JsonKind, Member, Summary, scan};
 pub use text::{LoneSurrogate, unescape};

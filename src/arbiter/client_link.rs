@@ -1,0 +1,162 @@
+//! One client's connection: reads its messages and feeds them to the core.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+use super::answers;
+use super::core::{ConnId, Event};
+use super::hub::Hub;
+use super::outbox::Outbox;
+use crate::DirtyError;
+use crate::message::{DecodeError, Role};
+use crate::wire::{Frame, FrameDecoder, FrameError, Head};
+
+/// How long input is still read and discarded after a bad frame, so that a client in the middle of a long write gets
+/// to read why (FRAME-7).
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Serves a client until it or the arbiter ends the connection.
+pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
+    let stream = Rc::new(stream);
+    let outbox = Outbox::new(Rc::clone(&stream));
+    if hub.clients.borrow().len() >= hub.config.max_connections {
+        return refuse(&hub, &outbox).await;
+    }
+    let conn = hub.next_conn();
+    hub.clients.borrow_mut().insert(conn, Rc::clone(&outbox));
+    hub.on(Event::Connected(conn));
+    let mut decoder = FrameDecoder::new(hub.config.limits);
+    let end = read_messages(&hub, conn, &stream, &outbox, &mut decoder).await;
+    match end {
+        End::Eof => {
+            hub.feed(Event::HalfClosed(conn));
+            // The connection lives on for the answers; a client that is gone is noticed when they are written.
+            outbox.closed().await;
+            hub.clients.borrow_mut().remove(&conn);
+            hub.feed(Event::Disconnected(conn));
+        }
+        End::Gone => {
+            hub.clients.borrow_mut().remove(&conn);
+            outbox.die();
+            hub.feed(Event::Disconnected(conn));
+        }
+        End::BadFrame(error) => {
+            tracing::info!(conn = conn.0, %error, "closing a connection after a bad frame");
+            hub.clients.borrow_mut().remove(&conn);
+            hub.feed(Event::Disconnected(conn));
+            let start = decoder.buffered();
+            let error = DirtyError::bad_frame(&error, (!start.is_empty()).then_some(start));
+            outbox.push(answers::frame(None, error).into_bytes());
+            outbox.close();
+            drop(decoder);
+            let _ = tokio::time::timeout(LINGER, discard(&stream)).await;
+        }
+    }
+}
+
+/// Why reading ended.
+enum End {
+    /// The client sends nothing more.
+    Eof,
+    /// The client is gone.
+    Gone,
+    /// What it sent has no meaning any more.
+    BadFrame(FrameError),
+}
+
+async fn read_messages(
+    hub: &Rc<Hub>,
+    conn: ConnId,
+    stream: &UnixStream,
+    outbox: &Rc<Outbox>,
+    decoder: &mut FrameDecoder,
+) -> End {
+    loop {
+        // A client that does not read its answers gets no more of them.
+        outbox.below(hub.config.client_buffer).await;
+        if outbox.is_dead() {
+            return End::Gone;
+        }
+        match read_some(stream, decoder).await {
+            Ok(0) => return decoder.finish().map_or_else(End::BadFrame, |()| End::Eof),
+            Ok(_) => (),
+            Err(_) => return End::Gone,
+        }
+        let read = take_messages(hub, conn, decoder);
+        hub.flush();
+        if let Err(error) = read {
+            return End::BadFrame(error);
+        }
+    }
+}
+
+/// Waits for bytes and appends them to the decoder's buffer; 0 at the end of the stream.
+pub(super) async fn read_some(stream: &UnixStream, decoder: &mut FrameDecoder) -> io::Result<usize> {
+    loop {
+        stream.readable().await?;
+        match stream.try_read_buf(decoder.buffer_mut()) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                ()
+            }
+            result => return result,
+        }
+    }
+}
+
+fn take_messages(hub: &Hub, conn: ConnId, decoder: &mut FrameDecoder) -> Result<(), FrameError> {
+    while let Some(frame) = decoder.next_frame()? {
+        take_message(hub, conn, frame)?;
+    }
+    Ok(())
+}
+
+fn take_message(hub: &Hub, conn: ConnId, frame: Frame) -> Result<(), FrameError> {
+    // The head borrows from a second handle on the frame's bytes, so that the frame itself can move on.
+    let bytes = frame.clone();
+    let head =
+        match Head::read(bytes.payload(), &hub.config.limits).and_then(|head| head.sent_by(Role::Client)) {
+            Ok(head) => head,
+            Err(DecodeError::Frame(error)) => return Err(error),
+            Err(DecodeError::Message(error)) => {
+                tracing::debug!(conn = conn.0, %error, "refused a bad message");
+                hub.send(conn, answers::bad_message(error));
+                return Ok(());
+            }
+        };
+    match head {
+        Head::Request { id, app_path, action, timeout } => {
+            let (id, app_path, action) = (&id, &app_path, &action);
+            hub.on(Event::Request { conn, id, app_path, action, timeout, frame });
+        }
+        Head::Cancel { id } => hub.on(Event::Cancel { conn, id: &id }),
+        // `sent_by` lets nothing else through.
+        Head::Response { .. } | Head::Chunk { .. } | Head::End { .. } | Head::Error { .. } => (),
+    }
+    Ok(())
+}
+
+/// Too many connections: says so and closes (SEC-6).
+async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
+    let limit = hub.config.max_connections;
+    tracing::warn!(limit, "refused a connection: too many are open");
+    outbox.push(answers::frame(None, answers::too_many_connections(limit)).into_bytes());
+    outbox.close();
+    outbox.closed().await;
+}
+
+async fn discard(stream: &UnixStream) {
+    let mut sink = vec![0; 64 * 1024];
+    loop {
+        if stream.readable().await.is_err() {
+            return;
+        }
+        match stream.try_read(&mut sink) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => (),
+        }
+    }
+}

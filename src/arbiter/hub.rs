@@ -1,0 +1,252 @@
+//! The event loop's shared state: feeds events to the core and carries out its actions.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tokio::sync::Notify;
+
+use super::answers;
+use super::config::ArbiterConfig;
+use super::core::{Action, ConnId, Core, Event, SlotId, WorkerId, WorkerSignal};
+use super::launcher::Launcher;
+use super::outbox::Outbox;
+use super::socket::OwnedSocket;
+use super::{log, slot_link, worker_process};
+use crate::wire::Frame;
+
+/// How long clients may take at exit to read their last answers.
+const FINAL_WRITES: Duration = Duration::from_secs(1);
+
+/// One slot's connection to its worker.
+#[derive(Debug)]
+pub(super) struct SlotLink {
+    pub outbox: Rc<Outbox>,
+    /// The client whose full buffer this slot's reader waits for.
+    pub paused_by: RefCell<Option<Rc<Outbox>>>,
+}
+
+/// Everything that the tasks of one arbiter share. Lives on the event loop's thread.
+pub(super) struct Hub {
+    pub config: ArbiterConfig,
+    pub socket: OwnedSocket,
+    pub launcher: Launcher,
+    core: RefCell<Core<Frame>>,
+    pub clients: RefCell<HashMap<ConnId, Rc<Outbox>>>,
+    pub slots: RefCell<HashMap<SlotId, Rc<SlotLink>>>,
+    pub pids: RefCell<HashMap<WorkerId, u32>>,
+    early_signals: RefCell<HashMap<WorkerId, Signal>>,
+    /// Peers with something new to write: they are flushed together, so that frames of one read share one write.
+    unflushed: RefCell<Vec<Rc<Outbox>>>,
+    /// Woken when the next deadline may have moved forward.
+    pub rearmed: Notify,
+    /// When the timer task will look next.
+    armed_for: Cell<Option<Instant>>,
+    /// Woken when everything is drained.
+    pub finished: Notify,
+    next_conn: Cell<u64>,
+    itself: std::rc::Weak<Hub>,
+}
+
+impl Hub {
+    pub fn new(config: ArbiterConfig, socket: OwnedSocket, launcher: Launcher) -> Rc<Hub> {
+        Rc::new_cyclic(|itself| Hub {
+            core: RefCell::new(Core::new(config.pool.clone())),
+            config,
+            socket,
+            launcher,
+            clients: RefCell::default(),
+            slots: RefCell::default(),
+            pids: RefCell::default(),
+            early_signals: RefCell::default(),
+            unflushed: RefCell::default(),
+            rearmed: Notify::new(),
+            armed_for: Cell::new(None),
+            finished: Notify::new(),
+            next_conn: Cell::new(0),
+            itself: itself.clone(),
+        })
+    }
+
+    /// Feeds one event and writes what follows from it.
+    pub fn feed(&self, event: Event<'_, Frame>) {
+        self.on(event);
+        self.flush();
+    }
+
+    /// Feeds one event; what it makes ready to write waits for [`flush`](Self::flush).
+    pub fn on(&self, event: Event<'_, Frame>) {
+        let mut actions = Vec::new();
+        let next = {
+            let mut core = self.core.borrow_mut();
+            core.on(event, Instant::now(), &mut actions);
+            core.next_wakeup()
+        };
+        for action in actions {
+            self.carry_out(action);
+        }
+        if next.is_some() && self.armed_for.get().is_none_or(|armed| next < Some(armed)) {
+            self.rearmed.notify_one();
+        }
+    }
+
+    /// Writes out what the events since the last flush made ready.
+    pub fn flush(&self) {
+        // Taken out first: a flush may find a peer dead, but feeds no events itself.
+        let unflushed = std::mem::take(&mut *self.unflushed.borrow_mut());
+        for outbox in unflushed {
+            outbox.flush();
+        }
+    }
+
+    /// Fires the core's timers, for ever.
+    pub async fn run_timers(&self) {
+        loop {
+            let next = self.core.borrow().next_wakeup();
+            self.armed_for.set(next);
+            let Some(next) = next else {
+                self.rearmed.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(next.into()) => self.feed(Event::Tick),
+                () = self.rearmed.notified() => (),
+            }
+        }
+    }
+
+    pub fn next_conn(&self) -> ConnId {
+        self.next_conn.set(self.next_conn.get() + 1);
+        ConnId(self.next_conn.get())
+    }
+
+    /// Where a worker listens.
+    pub fn worker_socket(&self, worker: WorkerId) -> std::path::PathBuf {
+        self.socket.private_path(&format!("w{worker}"))
+    }
+
+    fn carry_out(&self, action: Action<Frame>) {
+        match action {
+            Action::Forward { conn, slot, frame } => self.forward(conn, slot, frame),
+            Action::Answer { conn, id, failure } => {
+                let error = answers::error_for(failure, self.config.compat);
+                self.send(conn, answers::frame(id, error));
+            }
+            Action::CloseConn(conn) => {
+                if let Some(outbox) = self.clients.borrow_mut().remove(&conn) {
+                    outbox.close();
+                }
+            }
+            Action::Dispatch { slot, frame } => self.send_to_slot(slot, frame),
+            Action::SendCancel { slot, id } => {
+                if let Some(frame) = answers::cancel(id) {
+                    self.send_to_slot(slot, frame);
+                }
+                // Nobody waits for this slot's output any more: read it, so that the slot comes free.
+                if let Some(waited_for) =
+                    self.slots.borrow().get(&slot).and_then(|link| link.paused_by.take())
+                {
+                    waited_for.nudge();
+                }
+            }
+            Action::Spawn { worker, apps } => {
+                if let Some(hub) = self.itself.upgrade() {
+                    tokio::task::spawn_local(worker_process::run(hub, worker, apps));
+                }
+            }
+            Action::OpenSlots(worker) => {
+                for index in 0..self.config.pool.threads {
+                    if let Some(hub) = self.itself.upgrade() {
+                        tokio::task::spawn_local(slot_link::run(hub, SlotId { worker, index }));
+                    }
+                }
+            }
+            Action::CloseSlot(slot) => {
+                if let Some(link) = self.slots.borrow_mut().remove(&slot) {
+                    link.outbox.close();
+                }
+            }
+            Action::Signal { worker, signal } => self.signal(worker, signal),
+            Action::Log(note) => log::note(&note),
+            Action::Finished => self.finished.notify_one(),
+        }
+    }
+
+    fn forward(&self, conn: ConnId, slot: SlotId, frame: Frame) {
+        let Some(outbox) = self.send(conn, frame) else { return };
+        if outbox.waiting() > self.config.client_buffer
+            && let Some(link) = self.slots.borrow().get(&slot)
+        {
+            link.paused_by.replace(Some(outbox));
+        }
+    }
+
+    /// Queues a frame for a client that is still there.
+    pub fn send(&self, conn: ConnId, frame: Frame) -> Option<Rc<Outbox>> {
+        let outbox = self.clients.borrow().get(&conn).cloned()?;
+        self.queue(&outbox, frame);
+        Some(outbox)
+    }
+
+    fn send_to_slot(&self, slot: SlotId, frame: Frame) {
+        if let Some(link) = self.slots.borrow().get(&slot) {
+            self.queue(&link.outbox, frame);
+        }
+    }
+
+    fn queue(&self, outbox: &Rc<Outbox>, frame: Frame) {
+        outbox.push(frame.into_bytes());
+        self.unflushed.borrow_mut().push(Rc::clone(outbox));
+    }
+
+    fn signal(&self, worker: WorkerId, signal: WorkerSignal) {
+        self.kill(
+            worker,
+            match signal {
+                WorkerSignal::Terminate => Signal::SIGTERM,
+                WorkerSignal::Abort => Signal::SIGABRT,
+                WorkerSignal::Kill => Signal::SIGKILL,
+            },
+        );
+    }
+
+    /// A worker runs: it has a number, and may have been signalled before.
+    pub fn started(&self, worker: WorkerId, pid: u32) {
+        self.pids.borrow_mut().insert(worker, pid);
+        let early = self.early_signals.borrow_mut().remove(&worker);
+        if let Some(signal) = early {
+            self.kill(worker, signal);
+        }
+    }
+
+    /// A worker ended: its number belongs to nobody.
+    pub fn ended(&self, worker: WorkerId) {
+        self.pids.borrow_mut().remove(&worker);
+        self.early_signals.borrow_mut().remove(&worker);
+    }
+
+    /// Waits until every client has what was written for it, or a second has passed.
+    pub async fn write_out(&self) {
+        let clients: Vec<Rc<Outbox>> = self.clients.borrow().values().cloned().collect();
+        let written = async {
+            for client in clients {
+                client.written().await;
+            }
+        };
+        let _ = tokio::time::timeout(FINAL_WRITES, written).await;
+    }
+
+    fn kill(&self, worker: WorkerId, signal: Signal) {
+        let Some(pid) = self.pids.borrow().get(&worker).and_then(|pid| i32::try_from(*pid).ok()) else {
+            // Still being started: it is told once it has a number.
+            self.early_signals.borrow_mut().insert(worker, signal);
+            return;
+        };
+        // The process is not reaped before `Exited` removes its number, so the number is still its own.
+        if let Err(error) = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal) {
+            tracing::warn!(%worker, %signal, %error, "failed to signal a worker");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! One slot's connection to its worker: relays the worker's frames by way of the core.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tokio::net::UnixStream;
+
+use super::client_link::read_some;
+use super::core::{Event, ReplyKind, SlotId, Violation};
+use super::hub::{Hub, SlotLink};
+use super::outbox::Outbox;
+use crate::message::Role;
+use crate::wire::{Frame, FrameDecoder, Head};
+
+/// Connects a slot and serves it until its worker or the arbiter ends the connection.
+pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
+    let stream = match UnixStream::connect(hub.worker_socket(slot.worker)).await {
+        Ok(stream) => Rc::new(stream),
+        Err(error) => {
+            let what = format!("said READY but cannot be connected to: {error}");
+            return hub.feed(Event::SlotBroken {
+                slot,
+                violation: Some(Violation { requirement: "WORK-2", what }),
+            });
+        }
+    };
+    let link = Rc::new(SlotLink { outbox: Outbox::new(Rc::clone(&stream)), paused_by: RefCell::default() });
+    hub.slots.borrow_mut().insert(slot, Rc::clone(&link));
+    hub.feed(Event::SlotOpened(slot));
+    let violation = read_replies(&hub, slot, &stream, &link).await;
+    hub.slots.borrow_mut().remove(&slot);
+    hub.feed(Event::SlotBroken { slot, violation });
+}
+
+/// Reads until the connection ends; returns how the worker broke the protocol, if it did.
+async fn read_replies(hub: &Hub, slot: SlotId, stream: &UnixStream, link: &SlotLink) -> Option<Violation> {
+    let mut decoder = FrameDecoder::new(hub.config.limits);
+    loop {
+        wait_for_reader(hub, link).await;
+        match read_some(stream, &mut decoder).await {
+            // A worker that dies in the middle of a frame is dead, not faulty: its exit says how.
+            Ok(0) | Err(_) => return None,
+            Ok(_) => (),
+        }
+        let taken = take_replies(hub, slot, &mut decoder);
+        hub.flush();
+        if let Err(violation) = taken {
+            return Some(violation);
+        }
+    }
+}
+
+/// Reads no more from the worker while its client's buffer is full: the kernel then stops the worker (STREAM-10).
+async fn wait_for_reader(hub: &Hub, link: &SlotLink) {
+    loop {
+        let Some(client) = link.paused_by.borrow().clone() else { return };
+        if client.waiting() <= hub.config.client_buffer / 2 || client.is_dead() {
+            link.paused_by.replace(None);
+            return;
+        }
+        client.progressed().await;
+    }
+}
+
+fn take_replies(hub: &Hub, slot: SlotId, decoder: &mut FrameDecoder) -> Result<(), Violation> {
+    loop {
+        let frame = match decoder.next_frame() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return Err(Violation { requirement: error.requirement(), what: error.to_string() });
+            }
+        };
+        take_reply(hub, slot, frame)?;
+    }
+}
+
+fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
+    let bytes = frame.clone();
+    let head = Head::read(bytes.payload(), &hub.config.limits).and_then(|head| head.sent_by(Role::Worker));
+    let head =
+        head.map_err(|error| Violation { requirement: error.requirement(), what: error.to_string() })?;
+    let (kind, id) = match &head {
+        Head::Chunk { id } => (ReplyKind::Chunk, Some(id)),
+        Head::Response { id } => (ReplyKind::Response, Some(id)),
+        Head::End { id } => (ReplyKind::End, Some(id)),
+        Head::Error { id } => (ReplyKind::Error, id.as_ref()),
+        // `sent_by` lets nothing else through.
+        Head::Request { .. } | Head::Cancel { .. } => return Ok(()),
+    };
+    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), frame });
+    Ok(())
+}

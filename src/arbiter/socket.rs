@@ -1,0 +1,216 @@
+//! The socket's place in the file system: private, never stolen, cleaned up.
+//!
+//! Next to the socket `S` stands the directory `S.d` (0700) with a lock file and the workers' sockets. Who holds the lock
+//! owns the path; the kernel drops the lock with its holder, however that ends, so a stale socket is told from a live one
+//! without guessing (SEC-3, SEC-4).
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::stat::{Mode, umask};
+
+/// The longest path that fits a socket address, in bytes.
+const MAX_PATH: usize = 107;
+/// What a worker's socket and notify socket add to the path of `S.d`, at the most.
+const WORKER_SUFFIX: usize = "/n18446744073709551615".len();
+
+/// Why a socket cannot be opened. Nothing was changed or removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Another arbiter lives on this path.
+    #[error("failed to listen on {path}: an arbiter{} is already serving there (SEC-3)", holder(pid))]
+    InUse {
+        /// The path.
+        path: PathBuf,
+        /// Its process, if it left its number.
+        pid: Option<u32>,
+    },
+    /// Some other program listens on this path.
+    #[error("failed to listen on {path}: another program is listening there (SEC-3)")]
+    ForeignListener {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path is taken by something that is no socket.
+    #[error("failed to listen on {path}: it exists and is not a socket; remove it or choose another path")]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Others could replace the socket.
+    #[error(
+        "failed to listen on {path}: directory {directory} has mode {mode:04o}, so other users can replace the socket; \
+         use a directory that only its owner may write to (SEC-1)"
+    )]
+    SharedDirectory {
+        /// The path.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The path does not fit a socket address.
+    #[error("failed to listen on {path}: the path has {length} bytes, at most {limit} fit a socket address")]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length, in bytes.
+        length: usize,
+        /// The longest that fits.
+        limit: usize,
+    },
+    /// The system refused.
+    #[error("failed to listen on {path}: {action}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+/// A listening socket and the private directory beside it. Dropping it removes both.
+#[derive(Debug)]
+pub(super) struct OwnedSocket {
+    path: PathBuf,
+    directory: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl OwnedSocket {
+    /// Takes the path and listens on it.
+    pub fn bind(path: &Path) -> Result<(Self, UnixListener), SocketError> {
+        let io = |action| move |source| SocketError::Io { path: path.to_owned(), action, source };
+        let limit = MAX_PATH - ".d".len() - WORKER_SUFFIX;
+        let length = path.as_os_str().len();
+        if length > limit {
+            return Err(SocketError::PathTooLong { path: path.to_owned(), length, limit });
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        private_dir().recursive(true).create(parent).map_err(io("cannot create its directory"))?;
+        let mode = fs::metadata(parent).map_err(io("cannot read its directory"))?.mode() & 0o7777;
+        if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            return Err(SocketError::SharedDirectory {
+                path: path.to_owned(),
+                directory: parent.to_owned(),
+                mode,
+            });
+        }
+        if fs::symlink_metadata(path).is_ok_and(|meta| !meta.file_type().is_socket()) {
+            return Err(SocketError::NotASocket { path: path.to_owned() });
+        }
+        let mut directory = path.as_os_str().to_owned();
+        directory.push(".d");
+        let directory = PathBuf::from(directory);
+        let lock = lock(path, &directory)?;
+        if UnixStream::connect(path).is_ok() {
+            return Err(SocketError::ForeignListener { path: path.to_owned() });
+        }
+        // The lock is ours: whoever left these is dead.
+        remove_sockets(&directory).map_err(io("cannot clean up after an earlier arbiter"))?;
+        remove_if_there(path).map_err(io("cannot remove the stale socket"))?;
+        let listener = bind_private(path).map_err(io("cannot bind"))?;
+        Ok((OwnedSocket { path: path.to_owned(), directory, _lock: lock }, listener))
+    }
+
+    /// A path for a socket in the private directory.
+    pub fn private_path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+impl Drop for OwnedSocket {
+    fn drop(&mut self) {
+        // Best effort: what cannot be removed now is removed at the next start.
+        let _ = remove_if_there(&self.path);
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn private_dir() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+/// Creates the private directory and takes its lock.
+fn lock(path: &Path, directory: &Path) -> Result<Flock<File>, SocketError> {
+    let io = |action| move |source| SocketError::Io { path: path.to_owned(), action, source };
+    match private_dir().create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(io("cannot create its private directory")(error));
+        }
+        _ => (),
+    }
+    let meta = fs::symlink_metadata(directory).map_err(io("cannot read its private directory"))?;
+    let own = meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw();
+    if !own {
+        let error = io::Error::new(io::ErrorKind::AlreadyExists, "not a directory of this user");
+        return Err(io("cannot use its private directory")(error));
+    }
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+        .map_err(io("cannot make its directory private"))?;
+    let open = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(directory.join("lock"));
+    let file = open.map_err(io("cannot open its lock file"))?;
+    let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut text = String::new();
+            let _ = file.read_to_string(&mut text);
+            return Err(SocketError::InUse { path: path.to_owned(), pid: text.trim().parse().ok() });
+        }
+        Err((_, errno)) => return Err(io("cannot lock its lock file")(errno.into())),
+    };
+    let number = format!("{}\n", std::process::id());
+    let write = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(number.as_bytes()));
+    write.map_err(io("cannot write its lock file"))?;
+    Ok(lock)
+}
+
+fn remove_sockets(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_socket() {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Binds with mode 0600 from the first moment on.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let before = umask(Mode::from_bits_truncate(0o177));
+    let bound = UnixListener::bind(path);
+    umask(before);
+    let listener = bound?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,146 @@
+//! One worker process, from its start to its end (WORK-1).
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::UnixDatagram;
+use tokio::process::{Child, Command};
+
+use super::core::{Event, WorkerExit, WorkerId};
+use super::hub::Hub;
+
+/// Longest line of worker output that is logged, in bytes.
+const MAX_LINE: usize = 8 * 1024;
+
+/// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
+pub(super) async fn run(hub: Rc<Hub>, worker: WorkerId, apps: Vec<String>) {
+    let notify_path = hub.socket.private_path(&format!("n{worker}"));
+    let started = async {
+        let notify = UnixDatagram::bind(&notify_path)?;
+        std::fs::set_permissions(&notify_path, std::fs::Permissions::from_mode(0o600))?;
+        let child = hub.launcher.spawn(command(&hub, worker, &apps)?).await?;
+        Ok::<_, io::Error>((notify, child))
+    };
+    let exit = match started.await {
+        Ok((notify, child)) => supervise(&hub, worker, &apps, notify, child).await,
+        Err(error) => {
+            tracing::error!(%worker, %error, "failed to start a worker");
+            WorkerExit::Unknown
+        }
+    };
+    // Whatever the worker left; it may have removed its socket itself.
+    let _ = std::fs::remove_file(notify_path);
+    let _ = std::fs::remove_file(hub.worker_socket(worker));
+    hub.ended(worker);
+    hub.feed(Event::Exited { worker, exit });
+}
+
+fn command(hub: &Hub, worker: WorkerId, apps: &[String]) -> io::Result<Command> {
+    let config = &hub.config;
+    let Some((program, arguments)) = config.worker_command.split_first() else {
+        return Err(io::Error::other("the worker command is empty"));
+    };
+    let apps_json = serde_json::to_string(apps).map_err(io::Error::other)?;
+    let absolute = |path: std::path::PathBuf| std::path::absolute(path);
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .arg0(format!("dirty-worker [{worker}]"))
+        .env("DIRTY_WORKER_SOCKET", absolute(hub.worker_socket(worker))?)
+        .env("DIRTY_APPS", apps_json)
+        .env("DIRTY_THREADS", config.pool.threads.to_string())
+        .env("DIRTY_WORKER_ID", worker.to_string())
+        .env("DIRTY_TIMEOUT", config.pool.timeout.as_secs_f64().to_string())
+        .env("NOTIFY_SOCKET", absolute(hub.socket.private_path(&format!("n{worker}")))?)
+        .env("WATCHDOG_USEC", watchdog_period(config.pool.timeout).as_micros().to_string())
+        // The lifeline: its end tells the worker that the arbiter is gone (WORK-5).
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Signals for the arbiter's terminal are the arbiter's to pass on.
+        .process_group(0);
+    Ok(command)
+}
+
+/// How often a worker shows that it lives: within its time limit, but at least every half minute.
+fn watchdog_period(timeout: std::time::Duration) -> std::time::Duration {
+    let longest = std::time::Duration::from_secs(30);
+    if timeout.is_zero() { longest } else { timeout.min(longest) }
+}
+
+async fn supervise(
+    hub: &Rc<Hub>,
+    worker: WorkerId,
+    apps: &[String],
+    notify: UnixDatagram,
+    mut child: Child,
+) -> WorkerExit {
+    if let Some(pid) = child.id() {
+        hub.started(worker, pid);
+        tracing::info!(%worker, pid, apps = apps.join(","), "started a worker");
+    }
+    hub.feed(Event::Spawned(worker));
+    let _lifeline = child.stdin.take();
+    child.stdout.take().map(|out| tokio::task::spawn_local(log_lines(worker, "stdout", out)));
+    child.stderr.take().map(|err| tokio::task::spawn_local(log_lines(worker, "stderr", err)));
+    let mut message = [0; 4096];
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            received = notify.recv(&mut message) => match received {
+                Ok(length) => notified(hub, worker, &message[..length]),
+                Err(error) => tracing::warn!(%worker, %error, "failed to read a worker's notification"),
+            },
+        }
+    };
+    status.map_or(WorkerExit::Unknown, exit_of)
+}
+
+fn exit_of(status: ExitStatus) -> WorkerExit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => WorkerExit::Code(code),
+        (None, Some(signal)) => WorkerExit::Signal(signal),
+        (None, None) => WorkerExit::Unknown,
+    }
+}
+
+/// One datagram of the systemd notify protocol: assignments, one a line.
+fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) {
+    for line in message.split(|byte| *byte == b'\n') {
+        if line == b"READY=1" {
+            hub.feed(Event::Ready(worker));
+        }
+    }
+}
+
+/// Logs a worker's output line by line; a line that is too long is cut.
+async fn log_lines(worker: WorkerId, stream: &'static str, output: impl AsyncRead + Unpin) {
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        let available = match lines.fill_buf().await {
+            Ok([]) | Err(_) => break,
+            Ok(available) => available,
+        };
+        let end = available.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(available.len(), |end| end + 1);
+        let room = MAX_LINE.saturating_sub(line.len());
+        line.extend_from_slice(&available[..end.unwrap_or(taken).min(room)]);
+        lines.consume(taken);
+        if end.is_some() {
+            log_line(worker, stream, &line);
+            line.clear();
+        }
+    }
+    if !line.is_empty() {
+        log_line(worker, stream, &line);
+    }
+}
+
+fn log_line(worker: WorkerId, stream: &str, line: &[u8]) {
+    tracing::info!(%worker, stream, "{}", String::from_utf8_lossy(line));
+}
