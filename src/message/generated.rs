@@ -186,7 +186,8 @@ pub struct RequestMessage {
         schemars(with = "IndexMap<String, super::schema::JsonValue>", default)
     )]
     pub kwargs: IndexMap<String, Box<RawValue>>,
-    /// The sender's own limit for this request; it can shorten the arbiter's limit, never lengthen it (TIME-2).
+    /// How long the sender is willing to wait for the first message, and then in every gap of a stream; it only
+    /// ever shortens the arbiter's own limits (TIME-2).
     #[cfg_attr(
         feature = "schema",
         schemars(with = "Timeout", default, skip_serializing_if = "Option::is_none")

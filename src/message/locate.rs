@@ -9,12 +9,7 @@ const LONGEST: usize = 256;
 /// The pointer of the value at byte `offset` of the payload.
 pub(super) fn at_offset(members: &[Member<'_>], offset: usize) -> String {
     let holder = members.iter().rev().find(|member| member.offset <= offset);
-    holder.and_then(|member| locate(member, |at, _| member.offset + at >= offset)).unwrap_or_default()
-}
-
-/// The pointer of the first array or object that is the `level`th around itself; the message is level 1.
-pub(super) fn at_level(members: &[Member<'_>], level: usize) -> String {
-    members.iter().find_map(|member| locate(member, |_, depth| depth >= level)).unwrap_or_default()
+    holder.and_then(|member| locate(member, offset - member.offset)).unwrap_or_default()
 }
 
 /// An open array or object, and where in it the walk is.
@@ -27,8 +22,8 @@ enum Open<'a> {
     Object(&'a str),
 }
 
-/// Walks the tokens of a member's value until `found(offset, depth)` holds, without recursion.
-fn locate(member: &Member<'_>, found: impl Fn(usize, usize) -> bool) -> Option<String> {
+/// Walks the tokens of a member's value up to the one at byte `offset` of it, without recursion.
+fn locate(member: &Member<'_>, offset: usize) -> Option<String> {
     let text = member.value;
     let bytes = text.as_bytes();
     let mut open: Vec<Open<'_>> = vec![Open::Message(&member.key)];
@@ -37,8 +32,10 @@ fn locate(member: &Member<'_>, found: impl Fn(usize, usize) -> bool) -> Option<S
     while at < bytes.len() {
         let start = at;
         at += 1;
+        if start >= offset {
+            return Some(pointer(&open));
+        }
         match bytes[start] {
-            b'{' | b'[' if found(start, open.len() + 1) => return Some(pointer(&open)),
             b'{' => {
                 open.push(Open::Object(""));
                 name_next = true;
@@ -57,12 +54,9 @@ fn locate(member: &Member<'_>, found: impl Fn(usize, usize) -> bool) -> Option<S
                 if let (true, Some(Open::Object(name))) = (name_next, open.last_mut()) {
                     *name = &text[start..at];
                     name_next = false;
-                } else if found(start, open.len()) {
-                    return Some(pointer(&open));
                 }
             }
-            b' ' | b'\t' | b'\n' | b'\r' | b':' => {}
-            _ if found(start, open.len()) => return Some(pointer(&open)),
+            // White space, a colon, or a character of a number or literal.
             _ => {}
         }
     }
@@ -126,17 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_too_deep_level_is_named() {
-        let text = r#"{"a":[[1]],"b":[[[1]]]}"#;
-        assert_eq!(at_level(&members(text), 4), "/b/0/0");
-        assert_eq!(at_level(&members(text), 2), "/a");
-    }
-
-    #[test]
     fn pointers_stay_short_and_whole() {
         let text = format!(r#"{{"a":{{"b":{{"{}":NaN}}}}}}"#, "n".repeat(300));
         assert_eq!(at_offset(&members(&text), text.find("NaN").unwrap()), "/a/b");
-        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(600), "]".repeat(600));
-        assert_eq!(at_level(&members(&deep), 513).len(), 256);
+        let deep = format!(r#"{{"a":{}NaN{}}}"#, "[".repeat(600), "]".repeat(600));
+        assert_eq!(at_offset(&members(&deep), deep.find("NaN").unwrap()).len(), 256);
     }
 }

@@ -137,16 +137,14 @@ fn judge<T>(
 /// The rules that no schema can state.
 fn whole(members: &Members<'_>) -> read::Read<()> {
     let summary = members.summary();
-    let items = members.iter().as_slice();
     let limit = members.limits().max_depth;
     if let Some(offset) = summary.non_finite {
-        let pointer = locate::at_offset(items, offset);
+        let pointer = locate::at_offset(members.iter().as_slice(), offset);
         return Err(Box::new(Fault { pointer, problem: Problem::NonFinite, requirement: "VAL-2" }));
     }
     if summary.depth > limit {
-        let pointer = locate::at_level(items, limit.saturating_add(1));
         let problem = Problem::TooDeep { depth: summary.depth, limit };
-        return Err(Box::new(Fault { pointer, problem, requirement: "VAL-3" }));
+        return Err(Box::new(Fault { pointer: String::new(), problem, requirement: "VAL-3" }));
     }
     if let Some(name) = members.first_duplicate() {
         let mut pointer = String::new();
@@ -167,6 +165,14 @@ fn kind_of(members: &Members<'_>) -> read::Read<MessageType> {
         return Err(fault(Problem::WrongType { expected, found: member.kind }, "MSG-1"));
     }
     let name = wire::unescape(member.value).map_err(|_| fault(Problem::LoneSurrogate, "MSG-1"))?;
-    MessageType::from_name(&name)
-        .ok_or_else(|| fault(Problem::UnknownType { found: read::excerpt(&name) }, "MSG-11"))
+    match MessageType::from_name(&name) {
+        Some(kind) => Ok(kind),
+        None if RESERVED.contains(&&*name) => {
+            Err(fault(Problem::ReservedType { found: name.into_owned() }, "EXT-1"))
+        }
+        None => Err(fault(Problem::UnknownType { found: read::excerpt(&name) }, "MSG-11")),
+    }
 }
+
+/// Message types with a meaning that a call socket does not serve (EXT-1).
+const RESERVED: [&str; 3] = ["status", "manage", "stash"];

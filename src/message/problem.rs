@@ -81,6 +81,12 @@ pub enum Problem {
         /// The type, shortened.
         found: String,
     },
+    /// A message type that is reserved for control sockets.
+    #[error("message type {found:?} is not served on this socket")]
+    ReservedType {
+        /// The type.
+        found: String,
+    },
     /// A message type that its sender may not send.
     #[error("a {message} message may not be sent by a {sender}")]
     NotAllowed {

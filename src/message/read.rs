@@ -113,7 +113,7 @@ impl<'p, 'a> Object<'p, 'a> {
                 Err(Box::new(Fault {
                     pointer: place.pointer(),
                     problem: Problem::Missing { expected: rule.expected },
-                    requirement: if self.place.is_none() { "MSG-2" } else { rule.requirement },
+                    requirement: rule.requirement,
                 }))
             }
         }

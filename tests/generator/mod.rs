@@ -7,10 +7,12 @@ mod emit;
 mod members;
 mod model;
 mod node;
+mod standalone;
 mod values;
 
 pub use model::Model;
 pub use node::Refused;
+pub use standalone::standalone;
 
 const HEADER: &str = "\
 // @generated from schemas/dirty-v1.schema.json by tests/generator. Do not edit:
