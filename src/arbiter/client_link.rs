@@ -98,9 +98,7 @@ pub(super) async fn read_some(stream: &UnixStream, decoder: &mut FrameDecoder) -
     loop {
         stream.readable().await?;
         match stream.try_read_buf(decoder.buffer_mut()) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                ()
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             result => return result,
         }
     }

@@ -6,6 +6,8 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod core_properties;
+mod core_world;
 mod generated;
 mod spec_examples;
 mod traceability;

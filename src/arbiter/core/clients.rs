@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::{App, Conn, Place, Request, RequestKey, target};
-use super::types::{Action, ConnId, Failure, Target};
+use super::state::{App, Conn, Place, Request, RequestKey, Slot, target};
+use super::types::{Action, ConnId, Failure, SlotId, Target};
 use super::{Core, Mode};
 
 impl<F> Core<F> {
@@ -93,9 +93,18 @@ impl<F> Core<F> {
                 self.remove_queued(key);
             }
             Place::Running { slot, .. } => {
-                actions.push(Action::SendCancel { slot, id: id.to_owned() });
+                self.send_cancel(slot, key, actions);
                 self.answer(key, failure, actions);
             }
+        }
+    }
+
+    /// Tells the worker to end a request, if its slot still has a connection.
+    pub(super) fn send_cancel(&mut self, slot: SlotId, key: RequestKey, actions: &mut Vec<Action<F>>) {
+        if self.slot(slot) == Some(Slot::Busy(key))
+            && let Some(request) = self.requests.get(&key)
+        {
+            actions.push(Action::SendCancel { slot, id: request.id.clone() });
         }
     }
 

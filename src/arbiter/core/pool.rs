@@ -56,10 +56,9 @@ impl<F> Core<F> {
     }
 
     pub(super) fn ready(&mut self, id: WorkerId, actions: &mut Vec<Action<F>>) {
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.state == WorkerState::Booting)
-        else {
-            return;
-        };
+        // One that took too long has been told to end: its READY comes too late.
+        let boots = |worker: &&mut Worker| worker.state == WorkerState::Booting && worker.doomed.is_none();
+        let Some(worker) = self.workers.get_mut(&id).filter(boots) else { return };
         worker.state = WorkerState::Ready;
         worker.slots = vec![Slot::Opening; self.config.threads as usize];
         let seat = &mut self.seats[worker.seat];

@@ -76,7 +76,7 @@ impl<F> Core<F> {
         }
         request.expired = true;
         self.counters.timeouts += 1;
-        let (app, id) = (request.app, request.id.clone());
+        let app = request.app;
         let target = target(&self.apps, request);
         match request.place {
             Place::Queued(_) => {
@@ -86,7 +86,7 @@ impl<F> Core<F> {
             }
             Place::Running { slot, streaming, .. } => {
                 let phase = if streaming { Phase::Stream } else { Phase::Run };
-                actions.push(Action::SendCancel { slot, id });
+                self.send_cancel(slot, key, actions);
                 self.answer(
                     key,
                     Failure::Timeout { target, phase, limit, worker: Some(slot.worker) },
@@ -107,7 +107,10 @@ impl<F> Core<F> {
     }
 
     fn boot_limit(&mut self, worker: WorkerId, actions: &mut Vec<Action<F>>) {
-        if self.workers.get(&worker).is_some_and(|worker| worker.state == WorkerState::Booting) {
+        if let Some(booting) =
+            self.workers.get_mut(&worker).filter(|worker| worker.state == WorkerState::Booting)
+        {
+            booting.doomed = Some(Doom::Signalled);
             actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
         }
     }
