@@ -6,8 +6,10 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod core_examples;
 mod core_properties;
 mod core_world;
+mod fuzzed;
 mod generated;
 mod spec_examples;
 mod traceability;
