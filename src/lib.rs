@@ -1,4 +1,24 @@
-#![doc = "dirty-arbiter: see the crate README."]
+//! A pool of long-lived, stateful worker processes behind a Unix socket, so that web workers never block on long work.
+//!
+//! A **client** calls an action of an app with `execute()` or `stream()`; the **arbiter** queues the request and relays it
+//! to a free slot of a **worker** process, which keeps its apps, models and caches in memory. The protocol between them is
+//! written down in `spec/`, as JSON Schemas in `schemas/`, and as replayable conversations in `golden/`.
+//!
+//! | module | what it is | feature |
+//! |---|---|---|
+//! | [`message`] | the protocol's messages, generated from the schema | |
+//! | [`wire`] | frames and the strict JSON scan, sans-IO | |
+//! | [`error`] | [`DirtyError`], what calls and apps fail with | |
+//! | `client` | the async client and, in `client::blocking`, the blocking one | `client`, `blocking` |
+//! | `worker` | the `DirtyApp` trait and the worker host | `worker` |
+//! | `apps` | the fixture app that judged hosts provide, and a demo | `worker` |
+//! | `arbiter` | the arbiter: `arbiter::core` decides, the rest moves bytes and processes | `arbiter` |
+//! | `check` | transcripts, the matcher, the replayer, reports | `check` |
+//! | `discovery` | where the socket is | |
+//!
+//! The default feature `cli` builds the `dirty` program and all of the above. A client alone needs
+//! `default-features = false, features = ["client"]`.
+
 #[cfg(feature = "worker")]
 pub mod apps;
 #[cfg(feature = "arbiter")]
