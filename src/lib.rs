@@ -31,5 +31,7 @@ pub mod discovery;
 pub mod error;
 pub mod message;
 pub mod wire;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use error::DirtyError;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod exit;
 mod logging;
 mod serve;
+mod worker;
 
 /// A pool of long-lived, stateful worker processes behind a Unix socket.
 ///
@@ -22,11 +23,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Worker(worker::WorkerArgs),
 }
 
 /// Parses the process's arguments, runs the command they name and returns its exit code.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Worker(args) => worker::run(args),
     }
 }

@@ -1,0 +1,138 @@
+//! Arguments to parameters: by position or by name, as in Python.
+
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+
+use super::call::Call;
+use super::hints::{self, Hinted, Under};
+use crate::DirtyError;
+
+/// Why a call does not fit its action's parameters.
+#[derive(Debug, thiserror::Error)]
+#[doc(hidden)]
+pub enum BadArguments {
+    #[error("missing parameter {name:?}: expected ({expected})")]
+    Missing { name: &'static str, expected: String },
+    #[error("unknown parameter {name:?}: expected ({expected})")]
+    Unknown { name: String, expected: String },
+    #[error("too many arguments: got {got} by position, expected at most {} ({expected})", names.len())]
+    TooMany { got: usize, names: Vec<&'static str>, expected: String },
+    #[error("parameter {name:?} was given twice, by position and by name")]
+    Twice { name: &'static str },
+    #[error("parameter {name:?}: {problem}")]
+    IllTyped { name: &'static str, pointer: String, problem: String },
+    #[error("{0}")]
+    Hint(#[from] hints::BadHint),
+}
+
+impl BadArguments {
+    pub(super) fn into_error(self) -> DirtyError {
+        let pointer = match &self {
+            BadArguments::IllTyped { pointer, .. } => Some(pointer.clone()),
+            BadArguments::Unknown { name, .. } => Some(format!("/kwargs/{}", token(name))),
+            BadArguments::Twice { name } => Some(format!("/kwargs/{}", token(name))),
+            BadArguments::TooMany { names, .. } => Some(format!("/args/{}", names.len())),
+            BadArguments::Hint(hint) => Some(hint.pointer.clone()),
+            BadArguments::Missing { .. } => None,
+        };
+        DirtyError::app(self.to_string()).with_details(|details| details.pointer = pointer)
+    }
+}
+
+/// A name as a token of a JSON Pointer.
+fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// Takes the parameters of one call, in the order of their names.
+#[doc(hidden)]
+pub struct Binder<'c> {
+    names: &'c [&'static str],
+    call: &'c Call,
+    next: usize,
+}
+
+impl<'c> Binder<'c> {
+    /// Checks that every argument has a parameter.
+    pub(super) fn new(names: &'c [&'static str], call: &'c Call) -> Result<Self, BadArguments> {
+        let request = call.request();
+        let expected = || names.join(", ");
+        if request.args.len() > names.len() {
+            let got = request.args.len();
+            return Err(BadArguments::TooMany { got, names: names.to_vec(), expected: expected() });
+        }
+        for name in request.kwargs.keys() {
+            match names.iter().position(|known| known == name) {
+                None => return Err(BadArguments::Unknown { name: excerpt(name), expected: expected() }),
+                Some(index) if index < request.args.len() => {
+                    return Err(BadArguments::Twice { name: names[index] });
+                }
+                Some(_) => {}
+            }
+        }
+        hints::check(request)?;
+        Ok(Binder { names, call, next: 0 })
+    }
+
+    /// The next parameter.
+    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<T, BadArguments> {
+        let (index, name) = (self.next, self.names[self.next]);
+        self.next += 1;
+        let request = self.call.request();
+        let (text, list, key) = if let Some(value) = request.args.get(index) {
+            (value.get(), "args", index.to_string())
+        } else if let Some(value) = request.kwargs.get(name) {
+            (value.get(), "kwargs", name.to_owned())
+        } else {
+            let missing = |_| BadArguments::Missing { name, expected: self.names.join(", ") };
+            return T::deserialize(Absent).map_err(missing);
+        };
+        let ill_typed = |error: serde_json::Error| BadArguments::IllTyped {
+            name,
+            pointer: format!("/{list}/{}", token(&key)),
+            problem: problem(&error),
+        };
+        let hints = Under::argument(request, list, &key);
+        T::deserialize(Hinted::new(text, hints)).map_err(ill_typed)
+    }
+}
+
+/// What serde says is wrong, without the place in the argument's text and without quoting long values.
+fn problem(error: &serde_json::Error) -> String {
+    let all = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = all.strip_suffix(&place).unwrap_or(&all);
+    let mismatch = what.strip_prefix("invalid type: ").or(what.strip_prefix("invalid value: "));
+    match mismatch.and_then(|mismatch| mismatch.rsplit_once(", expected ")) {
+        Some((got, expected)) => format!("expected {}, got {}", excerpt(expected), excerpt(got)),
+        None => excerpt(what),
+    }
+}
+
+/// The start of a text that may be long.
+fn excerpt(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The deserializer of a parameter for which nothing was given: only an `Option` can do without.
+struct Absent;
+
+impl<'de> Deserializer<'de> for Absent {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_none()
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
