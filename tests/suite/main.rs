@@ -16,4 +16,5 @@ mod serving;
 mod sockets;
 mod spec_examples;
 mod traceability;
+mod vectors;
 mod wire;
