@@ -16,7 +16,7 @@ fn read(path: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(root().join(path)).unwrap()).unwrap()
 }
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     read("schemas/dirty-v1.schema.json")
 }
 
