@@ -11,6 +11,7 @@ mod core_properties;
 mod core_world;
 mod fuzzed;
 mod generated;
+mod other_languages;
 mod schema_loop;
 mod served;
 mod serving;
