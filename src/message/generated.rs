@@ -245,7 +245,7 @@ impl RequestMessage {
     };
     const TIMEOUT: Rule = Rule {
         name: "timeout",
-        expected: "a number above 0 to 1000000000",
+        expected: "a number above 0, up to 1000000000",
         requirement: "TIME-2",
     };
     const META: Rule = Rule {
@@ -1179,7 +1179,7 @@ text_type!(RawData, 0, 200, "a string of at most 200 characters");
 pub struct Timeout(pub(super) f64);
 number_type!(
     Timeout, | value | value > 0.0 && value <= 1000000000.0,
-    "a number above 0 to 1000000000"
+    "a number above 0, up to 1000000000"
 );
 /// A duration in seconds, at most a thousand million (ERR-9).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]

@@ -30,6 +30,8 @@ mod read;
 mod role;
 #[cfg(feature = "schema")]
 mod schema;
+#[cfg(test)]
+mod tests;
 mod values;
 mod write;
 

@@ -88,7 +88,7 @@ pub enum Problem {
         found: String,
     },
     /// A message type that its sender may not send.
-    #[error("a {message} message may not be sent by a {sender}")]
+    #[error("the {sender} may not send messages of type {message}")]
     NotAllowed {
         /// The type of the message.
         message: MessageType,

@@ -31,8 +31,11 @@ fn expected_text(min: u64, max: u64) -> String {
 }
 
 fn expected_number(min: u64, exclusive: bool, max: u64) -> String {
-    let from = if exclusive { "above" } else { "from" };
-    format!("a number {from} {min} to {max}")
+    if exclusive {
+        format!("a number above {min}, up to {max}")
+    } else {
+        format!("a number from {min} to {max}")
+    }
 }
 
 /// A path or closure that reads (or, with `check`, only judges) a value of the definition.

@@ -143,3 +143,29 @@ fn shapes_that_the_types_cannot_have_are_refused() {
         assert_eq!(refused, place, "{reason}");
     }
 }
+
+#[test]
+fn the_schemas_name_requirements_that_exist() {
+    let registry = read("spec/requirements.json");
+    let known: Vec<_> =
+        registry["requirements"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    let mut named = 0;
+    for file in ["dirty-v1", "protocol", "vector"] {
+        let text = std::fs::read_to_string(root().join(format!("schemas/{file}.schema.json"))).unwrap();
+        for id in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| is_id(word)) {
+            assert!(known.contains(&id), "{file} names {id}, which the specification does not have");
+            named += 1;
+        }
+    }
+    assert!(named > 80, "only {named} requirements were recognised");
+}
+
+/// Whether a word looks like `MSG-7`.
+fn is_id(word: &str) -> bool {
+    word.split_once('-').is_some_and(|(area, number)| {
+        area.len() > 1
+            && area.chars().all(|c| c.is_ascii_uppercase())
+            && number.parse::<u32>().is_ok()
+            && !["RFC", "UTF"].contains(&area)
+    })
+}
