@@ -788,7 +788,11 @@ impl schemars::JsonSchema for ErrorType {
 /// Particulars of an error. Every member is optional; the registered ones keep their meaning and type
 /// (ERR-9), further ones are kept.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("additionalProperties" = true))
+)]
 pub struct ErrorDetails {
     /// The app that was asked (ERR-9).
     #[cfg_attr(
@@ -884,10 +888,7 @@ pub struct ErrorDetails {
     )]
     pub id: Option<RequestId>,
     /// Further members, as they stand. They never have the name of another field.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(flatten, with = "IndexMap<String, super::schema::JsonValue>")
-    )]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub other: IndexMap<String, Box<RawValue>>,
 }
 

@@ -27,6 +27,7 @@ pub fn emit(model: &Model, def: &Def, of: &Struct) -> TokenStream {
     };
     let all_optional = of.members.iter().all(|member| member.presence != Presence::Required);
     let default = all_optional.then(|| quote!(, Default));
+    let extra = of.keeps_others.then(|| quote!(, schemars(extend("additionalProperties" = true))));
     let rules = of.members.iter().map(|member| rule(model, member));
     let reads = of.members.iter().map(|member| {
         let field = format_ident!("{}", member.name);
@@ -44,7 +45,7 @@ pub fn emit(model: &Model, def: &Def, of: &Struct) -> TokenStream {
     quote! {
         #about
         #[derive(Debug, Clone #equality #default)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema) #extra)]
         pub struct #name {
             #(#fields,)*
             #others_field
@@ -88,7 +89,7 @@ fn others(of: &Struct) -> (TokenStream, TokenStream, TokenStream) {
     let names = of.members.iter().map(|member| &member.name);
     let field = quote! {
         /// Further members, as they stand. They never have the name of another field.
-        #[cfg_attr(feature = "schema", schemars(flatten, with = "IndexMap<String, super::schema::JsonValue>"))]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         pub other: IndexMap<String, Box<RawValue>>,
     };
     (field, quote!(other: object.others(&[#(#names),*])), quote!(members.others(&self.other);))

@@ -223,9 +223,13 @@ fn shape(node: &Node<'_>) -> Result<Shape> {
 
 fn structure(node: &Node<'_>) -> Result<Struct> {
     node.only(&["title", "description", "type", "properties", "required", "additionalProperties"])?;
+    // True is what its absence means too; written out, it says that a receiver keeps what it does not know.
     let keeps_others = node.has("additionalProperties");
-    if keeps_others {
-        any_value(&node.child("additionalProperties")?)?;
+    if keeps_others && node.get("additionalProperties") != Some(&serde_json::Value::Bool(true)) {
+        return node.refuse(
+            "additionalProperties",
+            "a receiver ignores unknown members (MSG-3), or keeps them: true",
+        );
     }
     let required = node.texts("required")?;
     let properties = node.child("properties")?;

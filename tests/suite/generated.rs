@@ -108,6 +108,7 @@ fn keywords_that_the_generator_does_not_know_are_refused() {
         ("/$defs/Timeout", "multipleOf", json!(0.5)),
         ("/$defs/JsonValue", "not", json!({ "type": "null" })),
         ("/$defs/JsonValue", "$comment", json!("x")),
+        ("/$defs/ErrorDetails", "additionalProperties", json!({ "type": "string" })),
     ] {
         let (place, reason) = refusal(pointer, |part| part[keyword] = value);
         assert_eq!(place, format!("{pointer}/{keyword}"), "{reason}");
