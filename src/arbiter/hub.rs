@@ -17,6 +17,18 @@ use super::socket::OwnedSocket;
 use super::{log, slot_link, worker_process};
 use crate::wire::Frame;
 
+/// Holds a client's requests back until it has read what waits for it.
+async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
+    // The kernel may take it all at once: then nothing was congested.
+    outbox.flush();
+    if outbox.waiting() > hub.config.client_buffer {
+        hub.feed(Event::Congested(conn, true));
+        outbox.below(hub.config.client_buffer / 2).await;
+        hub.feed(Event::Congested(conn, false));
+    }
+    outbox.clear_congested();
+}
+
 /// How long clients may take at exit to read their last answers.
 const FINAL_WRITES: Duration = Duration::from_secs(1);
 
@@ -129,7 +141,7 @@ impl Hub {
 
     fn carry_out(&self, action: Action<Frame>) {
         match action {
-            Action::Forward { conn, slot, frame } => self.forward(conn, slot, frame),
+            Action::Forward { conn, slot, more, frame } => self.forward(conn, slot, more, frame),
             Action::Answer { conn, id, failure } => {
                 let error = answers::error_for(failure, self.config.compat);
                 self.send(conn, answers::frame(id, error));
@@ -174,11 +186,17 @@ impl Hub {
         }
     }
 
-    fn forward(&self, conn: ConnId, slot: SlotId, frame: Frame) {
+    fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {
         let Some(outbox) = self.send(conn, frame) else { return };
-        if outbox.waiting() > self.config.client_buffer
-            && let Some(link) = self.slots.borrow().get(&slot)
+        if outbox.waiting() <= self.config.client_buffer {
+            return;
+        }
+        if let Some(hub) = self.itself.upgrade()
+            && outbox.mark_congested()
         {
+            tokio::task::spawn_local(watch_congestion(hub, conn, Rc::clone(&outbox)));
+        }
+        if more && let Some(link) = self.slots.borrow().get(&slot) {
             link.paused_by.replace(Some(outbox));
         }
     }

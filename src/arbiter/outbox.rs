@@ -19,6 +19,8 @@ pub(super) struct Outbox {
     queue: RefCell<VecDeque<Bytes>>,
     /// Bytes in the queue.
     waiting: Cell<usize>,
+    /// A task watches how it is emptied.
+    congested: Cell<bool>,
     /// A task is writing the queue out.
     draining: Cell<bool>,
     /// Shut the connection down once the queue is empty.
@@ -37,6 +39,7 @@ impl Outbox {
             stream,
             queue: RefCell::default(),
             waiting: Cell::new(0),
+            congested: Cell::new(false),
             draining: Cell::new(false),
             closing: Cell::new(false),
             done: Cell::new(false),
@@ -61,6 +64,16 @@ impl Outbox {
     /// Whether the peer is gone.
     pub fn is_dead(&self) -> bool {
         self.dead.get()
+    }
+
+    /// Notes that too much waits; true the first time.
+    pub fn mark_congested(&self) -> bool {
+        !self.congested.replace(true)
+    }
+
+    /// Notes that the peer has caught up.
+    pub fn clear_congested(&self) {
+        self.congested.set(false);
     }
 
     /// Shuts the sending side down once everything queued is written. Later pushes are ignored.

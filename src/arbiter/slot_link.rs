@@ -9,8 +9,8 @@ use super::client_link::read_some;
 use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
 use super::outbox::Outbox;
-use crate::message::Role;
-use crate::wire::{Frame, FrameDecoder, Head};
+use crate::message::{DecodeError, RequestId, Role};
+use crate::wire::{Frame, FrameDecoder, Head, Limits, Members, unescape};
 
 /// Connects a slot and serves it until its worker or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
@@ -78,8 +78,17 @@ fn take_replies(hub: &Hub, slot: SlotId, decoder: &mut FrameDecoder) -> Result<(
 fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
     let bytes = frame.clone();
     let head = Head::read(bytes.payload(), &hub.config.limits).and_then(|head| head.sent_by(Role::Worker));
-    let head =
-        head.map_err(|error| Violation { requirement: error.requirement(), what: error.to_string() })?;
+    let head = match head {
+        Ok(head) => head,
+        Err(error) => {
+            let violation = Violation { requirement: error.requirement(), what: error.to_string() };
+            let DecodeError::Message(error) = error else { return Err(violation) };
+            let kind = intended_kind(bytes.payload(), &hub.config.limits);
+            let id = error.id.as_ref().map(RequestId::as_str);
+            hub.on(Event::BadReply { slot, kind, id, violation });
+            return Ok(());
+        }
+    };
     let (kind, id) = match &head {
         Head::Chunk { id } => (ReplyKind::Chunk, Some(id)),
         Head::Response { id } => (ReplyKind::Response, Some(id)),
@@ -90,4 +99,16 @@ fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
     };
     hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), frame });
     Ok(())
+}
+
+/// What a bad message was meant to be: whether its worker has ended the request with it.
+fn intended_kind(payload: &[u8], limits: &Limits) -> Option<ReplyKind> {
+    let members = Members::read(payload, limits).ok()?;
+    match unescape(members.get("type")?.value).ok()?.as_ref() {
+        "response" => Some(ReplyKind::Response),
+        "chunk" => Some(ReplyKind::Chunk),
+        "end" => Some(ReplyKind::End),
+        "error" => Some(ReplyKind::Error),
+        _ => None,
+    }
 }

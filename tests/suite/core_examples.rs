@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dirty_arbiter::arbiter::core::{
     Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, Phase, ReplyKind, SlotId,
-    WorkerExit, WorkerId, WorkerSignal,
+    Violation, WorkerExit, WorkerId, WorkerSignal,
 };
 
 const CLIENT: ConnId = ConnId(1);
@@ -129,7 +129,7 @@ fn a_late_reply_is_never_delivered_to_anybody() {
     let late = story.reply(slot(1, 0), ReplyKind::Response, "1");
     assert_eq!(late, [Action::Dispatch { slot: slot(1, 0), frame: "1" }], "dropped, and the slot is free");
     let answer = story.reply(slot(1, 0), ReplyKind::Response, "1");
-    assert_eq!(answer, [Action::Forward { conn: CLIENT, slot: slot(1, 0), frame: "reply" }]);
+    assert_eq!(answer, [Action::Forward { conn: CLIENT, slot: slot(1, 0), more: false, frame: "reply" }]);
 }
 
 #[test]
@@ -396,4 +396,57 @@ fn limited_apps_are_dealt_out_and_a_replacement_loads_the_same() {
     core.on(Event::Ready(WorkerId(1)), Instant::now(), &mut Vec::new());
     core.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Code(1) }, Instant::now(), &mut actions);
     assert_eq!(actions.last(), Some(&Action::Spawn { worker: WorkerId(3), apps: both }));
+}
+
+#[test]
+fn requests_of_a_client_that_does_not_read_wait_until_it_does() {
+    let mut story = Story::begin(1, 1, |_| ());
+    let other = ConnId(2);
+    story.on(Event::Connected(other));
+    story.on(Event::Congested(CLIENT, true));
+    assert_eq!(dispatched(&story.request("unread", "a:A")), None, "although a slot is free");
+    let request = Event::Request {
+        conn: other,
+        id: "1",
+        app_path: "a:A",
+        action: "act",
+        timeout: None,
+        frame: "other",
+    };
+    assert_eq!(dispatched(&story.on(request)), Some((slot(1, 0), "other")), "nobody waits behind it");
+    assert_eq!(dispatched(&story.reply(slot(1, 0), ReplyKind::Response, "1")), None);
+    assert_eq!(dispatched(&story.on(Event::Congested(CLIENT, false))), Some((slot(1, 0), "unread")));
+}
+
+#[test]
+fn a_bad_message_fails_its_request_and_no_more() {
+    let mut story = Story::begin(1, 1, |_| ());
+    let violation = || Violation { requirement: "VAL-2", what: "NaN".to_owned() };
+    story.request("1", "a:A");
+    story.request("2", "a:A");
+    let bad = Event::BadReply {
+        slot: slot(1, 0),
+        kind: Some(ReplyKind::Response),
+        id: Some("1"),
+        violation: violation(),
+    };
+    let actions = story.on(bad);
+    assert!(matches!(failure(&actions, "1"), Some(Failure::WorkerBroke { .. })));
+    assert_eq!(dispatched(&actions), Some((slot(1, 0), "2")));
+    // In a stream the worker goes on: the slot is taken until its terminal message.
+    story.reply(slot(1, 0), ReplyKind::Chunk, "2");
+    let bad = Event::BadReply {
+        slot: slot(1, 0),
+        kind: Some(ReplyKind::Chunk),
+        id: Some("2"),
+        violation: violation(),
+    };
+    let actions = story.on(bad);
+    assert!(actions.contains(&Action::SendCancel { slot: slot(1, 0), id: "2".to_owned() }));
+    assert!(matches!(failure(&actions, "2"), Some(Failure::WorkerBroke { .. })));
+    assert_eq!(dispatched(&story.request("3", "a:A")), None);
+    assert_eq!(dispatched(&story.reply(slot(1, 0), ReplyKind::Error, "2")), Some((slot(1, 0), "3")));
+    // About nothing in flight: the worker is not to be trusted.
+    let bad = Event::BadReply { slot: slot(1, 0), kind: None, id: Some("2"), violation: violation() };
+    assert_eq!(signals(&story.on(bad)), [WorkerSignal::Terminate]);
 }

@@ -14,6 +14,8 @@ enum Step {
     Connect,
     Request { conn: usize, app: usize, id: u8, timeout: Option<u64> },
     Cancel { conn: usize, id: u8 },
+    Congested(usize, bool),
+    BadReply { slot: usize, kind: Option<ReplyKind> },
     HalfClose(usize),
     Disconnect(usize),
     Spawned(usize),
@@ -49,6 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (some.clone(), prop_oneof![6 => Just(0usize), 3 => Just(1), 1 => Just(2)], 0u8..5, prop::option::of(1u64..12_000))
             .prop_map(|(conn, app, id, timeout)| Step::Request { conn, app, id, timeout }),
         2 => (some.clone(), 0u8..5).prop_map(|(conn, id)| Step::Cancel { conn, id }),
+        2 => (some.clone(), any::<bool>()).prop_map(|(conn, congested)| Step::Congested(conn, congested)),
+        1 => (some.clone(), prop::option::of(kind())).prop_map(|(slot, kind)| Step::BadReply { slot, kind }),
         1 => some.clone().prop_map(Step::HalfClose),
         1 => some.clone().prop_map(Step::Disconnect),
         3 => some.clone().prop_map(Step::Spawned),
@@ -95,6 +99,14 @@ impl World {
             Step::Cancel { conn, id } => {
                 let Some(conn) = pick(&sending(self), conn) else { return };
                 self.feed(Event::Cancel { conn, id: &id.to_string() });
+            }
+            Step::Congested(conn, congested) => {
+                let Some(conn) = pick(&conns, conn) else { return };
+                self.feed(Event::Congested(conn, congested));
+            }
+            Step::BadReply { slot, kind } => {
+                let Some(slot) = pick(&self.slots(|slot| slot.running.is_some()), slot) else { return };
+                self.bad_reply(slot, kind);
             }
             Step::HalfClose(conn) => {
                 let Some(conn) = pick(&sending(self), conn) else { return };
@@ -166,6 +178,10 @@ impl World {
 
     /// From here on everybody behaves: workers boot, answer and obey, and time passes.
     fn settle(&mut self) {
+        let conns: Vec<ConnId> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.feed(Event::Congested(conn, false));
+        }
         for round in 0..200 {
             let booting: Vec<WorkerId> = self.workers.iter().filter(|w| !w.1.ready).map(|w| *w.0).collect();
             for worker in booting {

@@ -164,6 +164,17 @@ impl World {
         }
     }
 
+    /// A bad message about the request that runs there.
+    pub fn bad_reply(&mut self, slot: SlotId, kind: Option<ReplyKind>) {
+        let place = &mut self.worker(slot.worker).slots[slot.index as usize];
+        let Some((_, id, _)) = place.running.clone() else { return };
+        if kind.is_some_and(|kind| kind != ReplyKind::Chunk) {
+            place.running = None;
+        }
+        let violation = Violation { requirement: "VAL-2", what: "NaN".to_owned() };
+        self.feed(Event::BadReply { slot, kind, id: Some(&id), violation });
+    }
+
     /// A frame that belongs to nothing in flight on its slot: nobody may ever see it (CORR-5).
     pub fn stray_reply(&mut self, slot: SlotId, kind: ReplyKind) {
         let frame = Frame::Reply { serial: u64::MAX, number: 0 };

@@ -133,8 +133,8 @@ fn the_limits_of_messages_are_configurable_and_hold_at_the_edge() {
     };
     peer.send(&padded(65_536));
     assert!(peer.receive().get("result").is_some());
-    // The message object is level 1, `args` is level 2.
-    for (levels, accepted) in [(62, true), (63, false)] {
+    // In a request `args` is level 2; in the response to it, inside `result`, level 3.
+    for (levels, accepted) in [(61, true), (63, false)] {
         let nested = format!(r#""args":[{}{}],"kwargs":{{}}"#, "[".repeat(levels), "]".repeat(levels));
         peer.request("2", "echo", &nested);
         assert_eq!(peer.receive().get("result").is_some(), accepted, "{levels} levels");

@@ -23,7 +23,8 @@ impl<F> Core<F> {
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
-        let Some(client) = self.conns.get_mut(&conn) else { return };
+        let Some(client) = self.conns.get(&conn) else { return };
+        let reads = !client.congested;
         if client.in_flight.contains_key(id) {
             actions.push(Action::Answer { conn, id: None, failure: Failure::DuplicateId(id.to_owned()) });
             return;
@@ -46,7 +47,7 @@ impl<F> Core<F> {
                 .push(refused(Failure::NoWorkers { target: target(), reason: "its workers fail to boot" }));
             return;
         }
-        let idle = self.idle_slot(app);
+        let idle = self.idle_slot(app).filter(|_| reads);
         if idle.is_none() && self.apps[app].queue.len() >= self.config.queue {
             let retry_after = self.retry_after(app);
             let bound = self.config.queue;
@@ -56,7 +57,6 @@ impl<F> Core<F> {
         let key = RequestKey(self.next_request);
         self.next_request += 1;
         self.counters.requests += 1;
-        // Looked up again: `client` is still the connection found above.
         if let Some(client) = self.conns.get_mut(&conn) {
             client.in_flight.insert(id.to_owned(), key);
         }
@@ -108,6 +108,21 @@ impl<F> Core<F> {
         }
     }
 
+    /// A client stopped reading, or caught up: then what waited for that goes on.
+    pub(super) fn congested(
+        &mut self,
+        conn: ConnId,
+        congested: bool,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        let Some(client) = self.conns.get_mut(&conn) else { return };
+        client.congested = congested;
+        if !congested {
+            self.feed_idle_slots(now, actions);
+        }
+    }
+
     pub(super) fn half_closed(&mut self, conn: ConnId, actions: &mut Vec<Action<F>>) {
         if let Some(client) = self.conns.get_mut(&conn) {
             client.half_closed = true;
@@ -116,12 +131,14 @@ impl<F> Core<F> {
     }
 
     /// A client is gone: what it asked for runs to its end, and what comes of it is discarded (POOL-11).
-    pub(super) fn disconnected(&mut self, conn: ConnId) {
+    pub(super) fn disconnected(&mut self, conn: ConnId, now: Instant, actions: &mut Vec<Action<F>>) {
         for key in self.conns.remove(&conn).map(|client| client.in_flight).unwrap_or_default().into_values() {
             if let Some(request) = self.requests.get_mut(&key) {
                 request.waiter = None;
             }
         }
+        // Nobody is left who does not read.
+        self.feed_idle_slots(now, actions);
     }
 
     /// Gives the request its terminal message. It may still hold a slot.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::state::{Place, RequestKey, Slot, WorkerState};
-use super::types::{Action, SlotId};
+use super::types::{Action, ConnId, SlotId};
 
 /// The bounds of what `retry_after` advises.
 const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
@@ -54,11 +54,31 @@ impl<F> Core<F> {
         if worker.state != WorkerState::Ready {
             return;
         }
-        let waiting = self.seats[worker.seat].apps.iter().filter(|app| !self.apps[**app].queue.is_empty());
-        let Some(&app) = waiting.min_by_key(|app| self.apps[**app].last_served) else { return };
-        if let Some(key) = self.apps[app].queue.pop_front() {
+        let waiting =
+            self.seats[worker.seat].apps.iter().filter_map(|app| Some((*app, self.first_ready(*app)?)));
+        let Some((app, place)) = waiting.min_by_key(|(app, _)| self.apps[*app].last_served) else { return };
+        if let Some(key) = self.apps[app].queue.remove(place) {
             self.dispatch(slot, key, now, actions);
         }
+    }
+
+    /// Gives every idle slot a request, where requests that had to wait may go on.
+    pub(super) fn feed_idle_slots(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
+        for app in 0..self.apps.len() {
+            while let Some(place) = self.first_ready(app)
+                && let Some(slot) = self.idle_slot(app)
+                && let Some(key) = self.apps[app].queue.remove(place)
+            {
+                self.dispatch(slot, key, now, actions);
+            }
+        }
+    }
+
+    /// The place in an app's queue of the first request whose client reads, or is gone.
+    pub(super) fn first_ready(&self, app: usize) -> Option<usize> {
+        let unread = |conn: &ConnId| self.conns.get(conn).is_some_and(|client| client.congested);
+        let waiter = |key: &RequestKey| self.requests.get(key).and_then(|request| request.waiter);
+        self.apps[app].queue.iter().position(|key| !waiter(key).as_ref().is_some_and(unread))
     }
 
     /// Marks a slot free and gives it its next request.

@@ -110,12 +110,16 @@ impl<F> Core<F> {
                 self.request(conn, id, app_path, action, timeout, frame, now, actions);
             }
             Event::Cancel { conn, id } => self.cancel(conn, id, actions),
+            Event::Congested(conn, congested) => self.congested(conn, congested, now, actions),
             Event::HalfClosed(conn) => self.half_closed(conn, actions),
-            Event::Disconnected(conn) => self.disconnected(conn),
+            Event::Disconnected(conn) => self.disconnected(conn, now, actions),
             Event::Spawned(worker) => self.spawned(worker, now),
             Event::Ready(worker) => self.ready(worker, actions),
             Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
             Event::Reply { slot, kind, id, frame } => self.reply(slot, kind, id, frame, now, actions),
+            Event::BadReply { slot, kind, id, violation } => {
+                self.bad_reply(slot, kind, id, violation, now, actions);
+            }
             Event::SlotBroken { slot, violation } => self.slot_broken(slot, violation, now, actions),
             Event::Exited { worker, exit } => self.exited(worker, exit, now, actions),
             Event::Tick => (),
@@ -153,7 +157,7 @@ impl<F> Core<F> {
 
     /// Whether an idle slot could take a queued request: never true between two events (POOL-1).
     pub fn starves(&self) -> bool {
-        (0..self.apps.len()).any(|app| !self.apps[app].queue.is_empty() && self.idle_slot(app).is_some())
+        (0..self.apps.len()).any(|app| self.first_ready(app).is_some() && self.idle_slot(app).is_some())
     }
 
     /// The rules this core runs by.

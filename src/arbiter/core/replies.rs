@@ -40,7 +40,7 @@ impl<F> Core<F> {
         if kind == ReplyKind::Chunk {
             *streaming = true;
             if let Some(conn) = request.waiter {
-                actions.push(Action::Forward { conn, slot, frame });
+                actions.push(Action::Forward { conn, slot, more: true, frame });
                 self.extend_stream_limit(key, now);
             }
             return;
@@ -48,13 +48,47 @@ impl<F> Core<F> {
         let app = request.app;
         let took = now.saturating_duration_since(*started);
         if let Some((conn, _)) = self.release_waiter(key) {
-            actions.push(Action::Forward { conn, slot, frame });
+            actions.push(Action::Forward { conn, slot, more: false, frame });
             self.close_if_done(conn, actions);
         }
         self.forget(key);
         let average = &mut self.apps[app].run_time;
         *average = (*average * 7 + took) / 8;
         self.free_slot(slot, now, actions);
+    }
+
+    /// A bad message about the request in flight fails that request alone: its worker may be right about the next one.
+    pub(super) fn bad_reply(
+        &mut self,
+        slot: SlotId,
+        kind: Option<ReplyKind>,
+        id: Option<&str>,
+        violation: Violation,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        let running = match self.slot(slot) {
+            Some(Slot::Busy(key)) => {
+                self.requests.get(&key).filter(|request| Some(request.id.as_str()) == id).map(|_| key)
+            }
+            _ => None,
+        };
+        let (Some(key), Some(kind)) = (running, kind) else {
+            return self.violated(slot, violation, now, actions);
+        };
+        actions.push(Action::Log(Note::Violation { slot, violation: violation.clone() }));
+        if kind == ReplyKind::Chunk {
+            // The worker streams on: it is told to stop, and the slot is taken until it has.
+            self.send_cancel(slot, key, actions);
+        }
+        if let Some(request) = self.requests.get(&key) {
+            let target = target(&self.apps, request);
+            self.answer(key, Failure::WorkerBroke { target, worker: slot.worker, violation }, actions);
+        }
+        if kind != ReplyKind::Chunk {
+            self.forget(key);
+            self.free_slot(slot, now, actions);
+        }
     }
 
     fn stale(&mut self, slot: SlotId, id: Option<&str>, actions: &mut Vec<Action<F>>) {

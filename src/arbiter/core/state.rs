@@ -15,6 +15,8 @@ pub(super) struct RequestKey(pub u64);
 pub(super) struct Conn {
     /// Requests without a terminal message, by their id (CORR-6, CORR-7).
     pub in_flight: HashMap<String, RequestKey>,
+    /// The client does not read: its requests wait, so that no worker fills a buffer that nobody empties.
+    pub congested: bool,
     /// The client sends nothing more; close once `in_flight` is empty (CALL-10).
     pub half_closed: bool,
 }

@@ -87,6 +87,8 @@ pub enum Event<'a, F> {
         /// The id of the request.
         id: &'a str,
     },
+    /// A client does not read: too much waits for it already (`true`), or it has caught up (`false`).
+    Congested(ConnId, bool),
     /// A client will send nothing more; it may still read.
     HalfClosed(ConnId),
     /// A client is gone in both directions.
@@ -107,6 +109,17 @@ pub enum Event<'a, F> {
         id: Option<&'a str>,
         /// The whole frame, to be relayed.
         frame: F,
+    },
+    /// A worker sent a frame that holds a bad message: the frames around it can still be told apart.
+    BadReply {
+        /// The slot it came on.
+        slot: SlotId,
+        /// What it was meant to be, if that can be told.
+        kind: Option<ReplyKind>,
+        /// The id it carries, if it can be read.
+        id: Option<&'a str>,
+        /// What is wrong with it.
+        violation: Violation,
     },
     /// A slot's connection ended, or its worker broke the protocol on it.
     SlotBroken {
@@ -146,8 +159,10 @@ pub enum Action<F> {
     Forward {
         /// The client's connection.
         conn: ConnId,
-        /// The slot it came from: its reading pauses while the client's buffer is full.
+        /// The slot it came from.
         slot: SlotId,
+        /// More will come from this slot for this client: its reading pauses while the client's buffer is full.
+        more: bool,
         /// The frame.
         frame: F,
     },
