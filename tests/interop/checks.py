@@ -1,0 +1,120 @@
+"""What the drivers share.
+
+A driver is a Python program that uses gunicorn's stock client against an arbiter of ours, found the way gunicorn's
+users let it be found: through GUNICORN_DIRTY_SOCKET. It is a list of named checks and prints one line for each,
+"ok NAME" or "FAIL NAME: why"; the Rust test that runs it (tests/suite/interop.rs) knows the names it must find.
+"""
+
+import asyncio
+import contextlib
+import faulthandler
+import inspect
+import os
+import sys
+import threading
+import time
+import traceback
+
+APP = "fixture:App"
+SOCKET = os.environ["GUNICORN_DIRTY_SOCKET"]
+
+# A check that hangs ends the driver, with the stack of every thread on stderr.
+LIMIT_SECONDS = 40
+
+_checks = []
+
+
+def check(function):
+    """Registers a check. Coroutine functions get an event loop of their own."""
+    _checks.append(function)
+    return function
+
+
+def main():
+    """Runs the checks in order and ends the program."""
+    faulthandler.dump_traceback_later(LIMIT_SECONDS, exit=True)
+    failed = 0
+    for function in _checks:
+        try:
+            if inspect.iscoroutinefunction(function):
+                asyncio.run(function())
+            else:
+                function()
+        except Exception as error:
+            failed += 1
+            print(f"FAIL {function.__name__}: {type(error).__name__}: {error}", flush=True)
+            traceback.print_exc()
+        else:
+            print(f"ok {function.__name__}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def equal(got, wanted):
+    """Like ==, but 1, 1.0 and True differ, and a difference is shown."""
+    if type(got) is not type(wanted) or got != wanted:
+        raise AssertionError(f"got {shortened(got)}, wanted {shortened(wanted)}")
+
+
+def shortened(value):
+    text = repr(value)
+    return text if len(text) < 300 else f"{text[:150]} … {text[-100:]} ({len(text)} characters)"
+
+
+class Raised:
+    """What a `raises` block raised."""
+
+    error = None
+
+
+@contextlib.contextmanager
+def raises(*kinds):
+    """The block must raise an exception of exactly one of these classes: a subclass is a different promise."""
+    raised = Raised()
+    try:
+        yield raised
+    except Exception as error:
+        if type(error) not in kinds:
+            raise
+        raised.error = error
+    else:
+        raise AssertionError(f"nothing was raised, wanted {' or '.join(kind.__name__ for kind in kinds)}")
+
+
+class Elapsed:
+    """Seconds since it was made."""
+
+    def __init__(self):
+        self._start = time.monotonic()
+
+    def below(self, seconds):
+        elapsed = time.monotonic() - self._start
+        if elapsed >= seconds:
+            raise AssertionError(f"took {elapsed:.2f} s, wanted less than {seconds} s")
+
+    def at_least(self, seconds):
+        elapsed = time.monotonic() - self._start
+        if elapsed < seconds:
+            raise AssertionError(f"took {elapsed:.2f} s, wanted at least {seconds} s")
+
+
+def in_threads(count, work):
+    """Runs work(0) … work(count - 1), each in a thread of its own, and gives the results in order.
+
+    The first exception of any of them is raised here."""
+    results = [None] * count
+    errors = []
+
+    def run(number):
+        try:
+            results[number] = work(number)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
