@@ -86,7 +86,10 @@ impl DirtyError {
     /// The refusal of a request whose id is still in flight (CORR-6). It is sent with id null.
     pub fn id_in_flight(id: RequestId) -> Self {
         let message = format!("a request with id {:?} is still in flight on this connection", id.as_str());
-        Self::protocol("CORR-6", message).with_details(|details| details.id = Some(id))
+        Self::protocol("CORR-6", message).with_details(|details| {
+            details.pointer = Some("/id".to_owned());
+            details.id = Some(id);
+        })
     }
 
     /// The answer to a bad frame, with the first bytes of it, if any are known (FRAME-7).

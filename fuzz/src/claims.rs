@@ -5,7 +5,7 @@ use dirty_arbiter::message::DirtyMessage;
 use dirty_arbiter::wire::{Frame, FrameDecoder, Head, Limits};
 
 /// A limit small enough for a fuzzer to reach its edge.
-const LIMITS: Limits = Limits { max_payload: 4096, max_depth: 64 };
+const LIMITS: Limits = Limits { max_payload: 4096, max_depth: 64, allow_non_finite: false };
 
 /// Any split of a byte stream gives the same frames and the same end, and memory follows the bytes that came (FRAME-5,
 /// FRAME-6). The first byte chooses the split.

@@ -57,8 +57,13 @@ pub(super) fn error_for(failure: Failure, compat: Compat) -> DirtyError {
     }
 }
 
-/// The answer to a bad message (MSG-5, MSG-13).
-pub(super) fn bad_message(error: MessageError) -> Frame {
+/// The answer to a bad message (MSG-5, MSG-13). When its id is that of a request in flight, an answer with this id would
+/// be read as that request's: it goes out without one.
+pub(super) fn bad_message(mut error: MessageError, id_in_flight: bool) -> Frame {
+    if let Some(id) = error.id.take_if(|_| id_in_flight) {
+        let error = DirtyError::from(&error).with_details(|details| details.id = Some(id));
+        return to_frame(ErrorMessage::new(None, error));
+    }
     to_frame(ErrorMessage::from(&error))
 }
 

@@ -120,7 +120,8 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Frame) -> Result<(), FrameError>
             Err(DecodeError::Frame(error)) => return Err(error),
             Err(DecodeError::Message(error)) => {
                 tracing::debug!(conn = conn.0, %error, "refused a bad message");
-                hub.send(conn, answers::bad_message(error));
+                let in_flight = error.id.as_ref().is_some_and(|id| hub.is_in_flight(conn, id.as_str()));
+                hub.send(conn, answers::bad_message(error, in_flight));
                 return Ok(());
             }
         };

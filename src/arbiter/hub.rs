@@ -129,6 +129,11 @@ impl Hub {
         }
     }
 
+    /// Whether a client waits for the answer to this id.
+    pub fn is_in_flight(&self, conn: ConnId, id: &str) -> bool {
+        self.core.borrow().is_in_flight(conn, id)
+    }
+
     pub fn next_conn(&self) -> ConnId {
         self.next_conn.set(self.next_conn.get() + 1);
         ConnId(self.next_conn.get())

@@ -55,6 +55,8 @@ fn command(hub: &Hub, worker: WorkerId, apps: &[String]) -> io::Result<Command> 
         .env("DIRTY_THREADS", config.pool.threads.to_string())
         .env("DIRTY_WORKER_ID", worker.to_string())
         .env("DIRTY_TIMEOUT", config.pool.timeout.as_secs_f64().to_string())
+        .env("DIRTY_MAX_FRAME", config.limits.max_payload.to_string())
+        .env("DIRTY_MAX_DEPTH", config.limits.max_depth.to_string())
         .env("NOTIFY_SOCKET", absolute(hub.socket.private_path(&format!("n{worker}")))?)
         .env("WATCHDOG_USEC", watchdog_period(config.pool.timeout).as_micros().to_string())
         // The lifeline: its end tells the worker that the arbiter is gone (WORK-5).

@@ -133,9 +133,13 @@ fn configuration(args: ServeArgs) -> Result<ArbiterConfig, ServeError> {
         }
     };
     let mut config = ArbiterConfig::new(socket, worker_command);
-    config.limits = Limits { max_payload: args.max_frame, max_depth: args.max_depth as usize };
     config.max_connections = args.max_connections;
     config.compat = args.compat.map_or(Compat::Strict, |CompatName::Gunicorn| Compat::Gunicorn);
+    config.limits = Limits {
+        max_payload: args.max_frame,
+        max_depth: args.max_depth as usize,
+        allow_non_finite: config.compat == Compat::Gunicorn,
+    };
     let pool = &mut config.pool;
     pool.apps = args.apps;
     if pool.apps.is_empty() {

@@ -139,8 +139,9 @@ fn judge<T>(
 /// The rules that no schema can state.
 fn whole(members: &Members<'_>) -> read::Read<()> {
     let summary = members.summary();
-    let limit = members.limits().max_depth;
-    if let Some(offset) = summary.non_finite {
+    let limits = members.limits();
+    let limit = limits.max_depth;
+    if let Some(offset) = summary.non_finite.filter(|_| !limits.allow_non_finite) {
         let pointer = locate::at_offset(members.iter().as_slice(), offset);
         return Err(Box::new(Fault { pointer, problem: Problem::NonFinite, requirement: "VAL-2" }));
     }

@@ -24,6 +24,9 @@ pub struct Limits {
     pub max_payload: u32,
     /// The deepest nesting of arrays and objects; the message object itself is level 1.
     pub max_depth: usize,
+    /// Let `NaN`, `Infinity` and `-Infinity` pass as payload values, as gunicorn 25.0's peers do; they are not JSON
+    /// (VAL-2), so only a relay can make sense of this.
+    pub allow_non_finite: bool,
 }
 
 impl Limits {
@@ -35,6 +38,10 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_payload: Self::DEFAULT_MAX_PAYLOAD, max_depth: Self::DEFAULT_MAX_DEPTH }
+        Limits {
+            max_payload: Self::DEFAULT_MAX_PAYLOAD,
+            max_depth: Self::DEFAULT_MAX_DEPTH,
+            allow_non_finite: false,
+        }
     }
 }

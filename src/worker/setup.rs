@@ -93,7 +93,11 @@ impl Setup {
             apps,
             threads: threads.and_then(|n| NonZeroUsize::new(n as usize)).unwrap_or(NonZeroUsize::MIN),
             timeout: timeout.transpose()?.filter(|limit| !limit.is_zero()),
-            limits: Limits { max_payload, max_depth: max_depth.map_or(usual.max_depth, |n| n as usize) },
+            limits: Limits {
+                max_payload,
+                max_depth: max_depth.map_or(usual.max_depth, |n| n as usize),
+                ..usual
+            },
         })
     }
 }
@@ -148,7 +152,7 @@ mod tests {
         let setup = setup(&all).unwrap();
         assert_eq!(setup.apps, ["a:B", "é/c"]);
         assert_eq!((setup.threads.get(), setup.timeout), (7, Some(Duration::from_millis(1500))));
-        assert_eq!(setup.limits, Limits { max_payload: 1000, max_depth: 64 });
+        assert_eq!(setup.limits, Limits { max_payload: 1000, max_depth: 64, ..Limits::default() });
     }
 
     #[test]

@@ -306,3 +306,43 @@ fn bad_arguments_are_refused_with_what_was_expected() {
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no socket path"));
 }
+
+#[test]
+fn a_result_over_the_configured_limit_is_the_calls_error_and_not_the_workers_end() {
+    let served = Served::start(&["--workers", "1", "--max-frame", "65536"]);
+    let mut peer = served.connect();
+    let before = peer.call("whoami", "[]");
+    let error = peer.call("big", "[100000]");
+    assert_eq!(error_type(&error), "DirtyAppError", "{error}");
+    assert_eq!(peer.call("whoami", "[]"), before, "the worker lives");
+}
+
+#[test]
+fn gunicorns_literals_pass_only_in_its_compatibility() {
+    // A worker that answers every call with NaN, as a Python worker without our rules does.
+    let script = r#"python3 -c '
+import json, os, socket, struct
+s = socket.socket(socket.AF_UNIX); s.bind(os.environ["DIRTY_WORKER_SOCKET"]); s.listen()
+n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); n.connect(os.environ["NOTIFY_SOCKET"]); n.send(b"READY=1")
+c, _ = s.accept()
+while True:
+    size = c.recv(4)
+    if not size: break
+    call = json.loads(c.recv(struct.unpack(">I", size)[0]))
+    reply = json.dumps({"type": "response", "id": call["id"], "result": float("nan")}).encode()
+    c.sendall(struct.pack(">I", len(reply)) + reply)
+'"#;
+    let strict = Served::start(&["--workers", "1", "--worker-command", script]);
+    let mut peer = strict.connect();
+    for _ in 0..2 {
+        let error = peer.call("echo", "[]");
+        assert_eq!(error["error"]["details"]["requirement"], "VAL-2", "{error}");
+        assert_eq!(error["error"]["details"]["worker_id"], 1, "one bad message costs no worker");
+    }
+    let lenient = Served::start(&["--compat", "gunicorn", "--workers", "1", "--worker-command", script]);
+    let mut peer = lenient.connect();
+    peer.request("1", "echo", r#""args":[Infinity],"kwargs":{}"#);
+    assert_eq!(peer.receive_text().unwrap(), r#"{"type": "response", "id": "1", "result": NaN}"#);
+    peer.send(r#"{"type":"request","id":"2","app_path":"no:App","action":"a","args":[],"kwargs":{}}"#);
+    assert_eq!(error_type(&peer.receive()), "DirtyNoWorkersAvailableError");
+}

@@ -135,6 +135,11 @@ impl<F> Core<F> {
         self.deadlines.next()
     }
 
+    /// Whether a client waits for the answer to this id (CORR-6).
+    pub fn is_in_flight(&self, conn: ConnId, id: &str) -> bool {
+        self.conns.get(&conn).is_some_and(|client| client.in_flight.contains_key(id))
+    }
+
     /// Totals since the start.
     pub fn counters(&self) -> Counters {
         self.counters
