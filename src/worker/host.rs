@@ -106,19 +106,14 @@ impl Host {
 
     /// Makes the apps, all of them, then initialises each.
     pub(super) fn boot(mut self, app_paths: &[String]) -> Result<Apps, BootError> {
+        let known = self.factories.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let mut apps = Apps::default();
         for app_path in app_paths {
             if apps.0.contains_key(app_path) {
                 continue;
             }
             let Some(make) = self.factories.swap_remove(app_path) else {
-                let known: Vec<&str> = self
-                    .factories
-                    .keys()
-                    .map(String::as_str)
-                    .chain(apps.0.keys().map(String::as_str))
-                    .collect();
-                return Err(BootError::UnknownApp { app_path: app_path.clone(), known: known.join(", ") });
+                return Err(BootError::UnknownApp { app_path: app_path.clone(), known });
             };
             let made = guarded(app_path, "making it", || Ok(make()))?;
             let app = made.map_err(|faults| BootError::Actions {

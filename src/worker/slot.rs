@@ -15,7 +15,7 @@ use super::inbox::{Broken, Link};
 use super::service::Control;
 use super::setup::Setup;
 use crate::DirtyError;
-use crate::message::{DecodeError, DirtyMessage, ErrorMessage, RequestId, RequestMessage};
+use crate::message::{DecodeError, DirtyMessage, ErrorMessage, RequestMessage};
 use crate::wire::{Frame, Limits};
 
 /// Serves connections, one after the other, in a thread of its own: read, run, write.
@@ -117,10 +117,17 @@ impl Slot {
     }
 
     fn send(&self, desk: &mut Desk, message: ErrorMessage) -> io::Result<()> {
-        let id = message.id.clone();
+        let (id, details) = (message.id.clone(), message.error.details.clone());
         let frame = match DirtyMessage::from(message).to_frame(&self.limits) {
             Ok(frame) => frame,
-            Err(error) => too_long(id, &error.to_string(), &self.limits)?,
+            Err(error) => {
+                let error = DirtyError::app(format!("failed, with a text that cannot be sent: {error}"));
+                let error = error.with_details(|kept| {
+                    kept.app_path = details.app_path;
+                    kept.action = details.action;
+                });
+                DirtyMessage::from(error.into_message(id)).to_frame(&self.limits).map_err(io::Error::other)?
+            }
         };
         desk.write(frame.as_bytes())
     }
@@ -136,10 +143,4 @@ fn misdirected(reply: &DirtyMessage) -> ErrorMessage {
     error
         .with_details(|details| details.pointer = Some("/type".to_owned()))
         .into_message(reply.request_id().cloned())
-}
-
-/// What is sent in place of an error whose text does not fit into a frame.
-fn too_long(id: Option<RequestId>, why: &str, limits: &Limits) -> io::Result<Frame> {
-    let error = DirtyError::app(format!("failed, with a text that cannot be sent: {why}"));
-    DirtyMessage::from(error.into_message(id)).to_frame(limits).map_err(io::Error::other)
 }

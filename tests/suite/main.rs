@@ -22,3 +22,4 @@ mod spec_examples;
 mod traceability;
 mod vectors;
 mod wire;
+mod worker;

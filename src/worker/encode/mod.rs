@@ -8,6 +8,8 @@ mod compound;
 mod key;
 mod raw;
 mod serializer;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
