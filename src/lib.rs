@@ -23,6 +23,8 @@
 pub mod apps;
 #[cfg(feature = "arbiter")]
 pub mod arbiter;
+#[cfg(feature = "check")]
+pub mod check;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -1,0 +1,165 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Status, counts, entries};
+use crate::check::failure::Failure;
+use crate::check::requirements::Requirements;
+use crate::check::run::{Played, Run, Verdict};
+use crate::check::trace::{Event, What};
+use crate::check::value::excerpt;
+
+/// How wide a conversation is, in characters.
+const WIDTH: usize = 110;
+
+/// Where the lane of the subject begins.
+const SUBJECT_LANE: usize = 40;
+
+/// How much of one message a conversation shows, in bytes.
+const SHOWN: usize = 360;
+
+/// One line about a transcript: whether it passed, and how long it took.
+pub fn line(played: &Played) -> String {
+    let id = &played.transcript.id;
+    match &played.verdict {
+        Verdict::Passed => format!("ok      {id} ({})", time(played.duration)),
+        Verdict::Failed(failure) => {
+            let blame = if failure.problem.blames_subject() { "FAILED " } else { "BROKEN " };
+            format!("{blame} {id} ({}): {}", time(played.duration), excerpt(&failure.to_string(), 160))
+        }
+        Verdict::Skipped { lacks } => format!("skipped {id}: needs {lacks}"),
+    }
+}
+
+/// Everything about a failed transcript: what it claims, what happened and when, what differs, the requirements in
+/// question, and the command that plays just this one again.
+pub fn failure(played: &Played, failure: &Failure, requirements: &Requirements) -> String {
+    let mut text = format!("FAILED {}\n  {}\n\n", played.transcript.id, played.transcript.title);
+    text.push_str(&conversation(played));
+    text.push('\n');
+    text.push_str(&wrapped(&failure.to_string(), 2, 4));
+    if let Some(note) = &played.transcript.note {
+        text.push_str(&wrapped(&format!("note: {note}"), 2, 4));
+    }
+    text.push('\n');
+    let broken = failure.problem.requirement().into_iter();
+    let mut named: Vec<&str> = Vec::new();
+    for id in broken.chain(played.transcript.proves.iter().map(String::as_str)) {
+        if named.contains(&id) {
+            continue;
+        }
+        named.push(id);
+        if let Some(requirement) = requirements.get(id) {
+            let head = format!("{id} ({}): ", requirement.level);
+            text.push_str(&wrapped(&format!("{head}{}", requirement.text), 2, 4));
+        }
+    }
+    let _ = write!(text, "\n  again: {}", played.again);
+    text
+}
+
+/// What happened in a transcript, and when: the kit on the left, the subject on the right.
+pub fn conversation(played: &Played) -> String {
+    let Some(trace) = &played.trace else { return String::new() };
+    let mut text = String::new();
+    let by = |subject: bool| {
+        let event = trace.events().iter().find(|event| event.subject == subject);
+        event.map(|event| event.by.as_str())
+    };
+    let kit = by(false).map_or_else(|| "the kit".to_string(), |role| format!("the kit ({role})"));
+    let _ = writeln!(text, "  {:>10}      {kit:<24} {}", "", by(true).unwrap_or("the subject"));
+    for event in trace.events() {
+        let mark = match (event.step, event.subject) {
+            (Some(step), _) => format!("{step:>3}"),
+            (None, _) => "  +".to_string(),
+        };
+        let head = format!("  {:>10} {mark} {:<3}", time(event.at), event.on);
+        let indent = if event.subject { SUBJECT_LANE } else { head.chars().count() + 1 };
+        let shown = wrapped(&describe(event), indent, indent + 2);
+        // The head takes the place of the first line's indentation.
+        let first: String = shown.chars().skip(head.chars().count()).collect();
+        let _ = write!(text, "{head}{first}");
+    }
+    text
+}
+
+fn describe(event: &Event) -> String {
+    let arrow = if event.subject { "<-" } else { "->" };
+    match &event.what {
+        What::Open => format!("{arrow} (connects)"),
+        What::Close => format!("{arrow} (ends the connection)"),
+        What::Quiet(time) => format!(".. (nothing for {} ms)", time.as_millis()),
+        What::Message(text) => format!("{arrow} {}", excerpt(text, SHOWN)),
+        What::Raw(text) => format!("{arrow} raw {}", excerpt(text, SHOWN)),
+        What::Api(text) if event.subject => format!("<- caller sees {}", excerpt(text, SHOWN)),
+        What::Api(text) => format!("-> calls {}", excerpt(text, SHOWN)),
+        What::Note(text) => format!("({})", excerpt(text, SHOWN)),
+    }
+}
+
+/// The end of a report: how many transcripts passed, and what that says of the requirements.
+pub fn summary(run: &Run, requirements: &Requirements) -> String {
+    let (passed, failed, skipped) = run.counts();
+    let entries = entries(run, requirements);
+    let plural = if run.played.len() == 1 { "" } else { "s" };
+    let mut text = format!("{} transcript{plural} on {}: {passed} passed", run.played.len(), run.subject);
+    for (count, what) in [(failed, "FAILED"), (skipped, "skipped"), (run.left_out.len(), "left out")] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    let _ = writeln!(text, " ({})", time(run.duration));
+    let counts = counts(&entries).into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> =
+        counts.map(|(name, count)| format!("{count} {}", name.replace('_', " "))).collect();
+    let _ = writeln!(text, "{} requirements: {}", entries.len(), counts.join(", "));
+    let broken = entries.iter().filter(|entry| entry.status == Status::Failed);
+    let broken: Vec<&str> = broken.map(|entry| entry.requirement.id.as_str()).collect();
+    if !broken.is_empty() {
+        text.push_str(&wrapped(&format!("failed requirements: {}", broken.join(" ")), 0, 2));
+    }
+    let verdict = match (run.is_conformant(), run.left_out.is_empty() && skipped == 0) {
+        (true, true) => "conformant",
+        (true, false) => "conformant in what was played",
+        (false, _) => "not conformant",
+    };
+    let _ = writeln!(text, "{verdict}");
+    text
+}
+
+/// `text` in lines of [`WIDTH`], the first indented by `first`, the others by `rest`: broken behind spaces and commas,
+/// and inside what is too long for a line of its own.
+fn wrapped(text: &str, first: usize, rest: usize) -> String {
+    let mut out = String::new();
+    let mut line = " ".repeat(first);
+    let mut used = first;
+    for word in text.split_inclusive([' ', ',']) {
+        let length = word.trim_end().chars().count();
+        let cut = length > (WIDTH - rest) / 2;
+        if used + length > WIDTH && !cut {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = " ".repeat(rest);
+            used = rest;
+        }
+        for character in word.chars() {
+            if used >= WIDTH && character != ' ' {
+                let _ = writeln!(out, "{}", line.trim_end());
+                line = " ".repeat(rest);
+                used = rest;
+            }
+            line.push(character);
+            used += 1;
+        }
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+    out
+}
+
+fn time(time: Duration) -> String {
+    match time.as_micros() {
+        micros @ 0..=9_999 => format!("{:.1} ms", micros as f64 / 1000.0),
+        micros @ 10_000..=999_999 => format!("{} ms", micros / 1000),
+        micros => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}

@@ -1,0 +1,56 @@
+//! The built-in arbiter as a subject.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::process::Process;
+use super::{Running, SubjectError, private_directory};
+use crate::check::transcript::Setup;
+
+/// How long an arbiter may take to listen.
+const START: Duration = Duration::from_secs(20);
+
+const EXPECTED: &str = "a line \"listening on PATH\" on standard output";
+
+/// Starts `program serve` as `setup` says, and waits until it listens.
+pub(super) fn start(program: &Path, setup: &Setup) -> Result<Running, SubjectError> {
+    let directory = private_directory()?;
+    let socket = directory.path().join("d.sock");
+    let mut command = Command::new(program);
+    command.arg("serve").arg("--socket").arg(&socket);
+    command.args(["--workers", &setup.workers.to_string(), "--threads", &setup.threads.to_string()]);
+    command.args(["--timeout", &setup.timeout.as_secs_f64().to_string()]);
+    for app in &setup.apps {
+        command.args(["--app", app]);
+    }
+    // What is judged is the arbiter, not the environment of whoever judges it.
+    command.env_remove("DIRTY_SOCKET").env_remove("GUNICORN_DIRTY_SOCKET");
+    let mut process = Process::start(command, directory, true)?;
+    let deadline = Instant::now() + START;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let Some(stdout) = &mut process.stdout else { return Err(process.ended(EXPECTED)) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
+        let ready = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], timeout);
+        if matches!(ready, Ok(0)) {
+            return Err(process.slow(START, EXPECTED));
+        }
+        let mut byte = [0];
+        match stdout.read(&mut byte) {
+            Ok(1) => line.push(byte[0]),
+            Ok(_) => return Err(process.ended(EXPECTED)),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(SubjectError::System { action: "read its output", source }),
+        }
+    }
+    if !line.starts_with(b"listening on ") {
+        return Err(process.odd(String::from_utf8_lossy(line.trim_ascii_end()).into_owned(), EXPECTED));
+    }
+    Ok(Running { socket, process: Some(process) })
+}

@@ -1,0 +1,142 @@
+//! A child process with its group, its private directory and what it wrote; all of it ends with the value.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::SubjectError;
+
+/// How long a subject may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much of its standard error is shown, in lines.
+const LAST_LINES: usize = 8;
+
+/// The process groups and directories that are alive, for an end in a hurry.
+static LIVE: Mutex<BTreeMap<i32, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// Kills every subject that this process has started and removes their directories: for signal handlers.
+pub fn end_all() {
+    let live = std::mem::take(&mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner));
+    for (group, directory) in live {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        let _ = std::fs::remove_dir_all(directory);
+    }
+}
+
+/// A child process, leader of its own group.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    name: String,
+    /// Open as long as it shall live: its end is the end of a worker.
+    lifeline: Option<ChildStdin>,
+    pub(super) stdout: Option<ChildStdout>,
+    directory: TempDir,
+}
+
+impl Process {
+    /// Starts `command` in a group of its own. Standard error goes to a file in `directory`; standard output too,
+    /// unless it is `piped`.
+    pub(super) fn start(
+        mut command: Command,
+        directory: TempDir,
+        piped: bool,
+    ) -> Result<Process, SubjectError> {
+        let system = |action| move |source| SubjectError::System { action, source };
+        let output =
+            File::create(directory.path().join("output")).map_err(system("make a file for its output"))?;
+        let copy = output.try_clone().map_err(system("make a file for its output"))?;
+        let name = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::piped()).stderr(output).process_group(0);
+        command.stdout(if piped { Stdio::piped() } else { copy.into() });
+        let mut child =
+            command.spawn().map_err(|source| SubjectError::Spawn { program: name.clone(), source })?;
+        let lifeline = child.stdin.take();
+        let stdout = child.stdout.take();
+        let process = Process { child, name, lifeline, stdout, directory };
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(process.group().as_raw(), process.directory.path().to_owned());
+        Ok(process)
+    }
+
+    fn group(&self) -> Pid {
+        // Process ids are positive and far below the limit of an i32.
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
+    }
+
+    /// Whether it has not ended. It is not reaped, so that its group id stays its own.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        matches!(waitid(Id::Pid(self.group()), flags), Ok(WaitStatus::StillAlive))
+    }
+
+    /// The last lines that it wrote.
+    pub(super) fn last_words(&self) -> String {
+        let text = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
+    /// The last lines that it wrote, as the end of an error message.
+    fn said(&self) -> String {
+        match self.last_words() {
+            words if words.is_empty() => "; it wrote nothing on standard error".to_string(),
+            words => format!("; the last of its standard error:\n{words}"),
+        }
+    }
+
+    /// It has ended, or it will at once: says so.
+    pub(super) fn ended(mut self, expected: &'static str) -> SubjectError {
+        self.wait_for_end(Duration::from_secs(1));
+        let said = self.said();
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        SubjectError::Ended { program: self.name.clone(), status, expected, said }
+    }
+
+    /// It has not become ready in time.
+    pub(super) fn slow(self, time: Duration, expected: &'static str) -> SubjectError {
+        let said = self.said();
+        SubjectError::Slow { program: self.name.clone(), seconds: time.as_secs(), expected, said }
+    }
+
+    /// It has written something unexpected.
+    pub(super) fn odd(self, line: String, expected: &'static str) -> SubjectError {
+        let said = self.said();
+        SubjectError::Odd { program: self.name.clone(), line, expected, said }
+    }
+
+    fn wait_for_end(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while self.is_alive() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let group = self.group();
+        if self.is_alive() {
+            let _ = killpg(group, Signal::SIGTERM);
+            drop(self.lifeline.take());
+            self.wait_for_end(PATIENCE);
+        }
+        // Whatever the leader has left behind in its group; the leader itself, if it would not listen.
+        let _ = killpg(group, Signal::SIGKILL);
+        let _: io::Result<_> = self.child.wait();
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&group.as_raw());
+    }
+}
