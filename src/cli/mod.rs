@@ -4,9 +4,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod check;
 mod exit;
+mod golden;
 mod logging;
+mod replay;
+mod schema;
 mod serve;
+mod subject;
+mod validate;
 mod worker;
 
 /// A pool of long-lived, stateful worker processes behind a Unix socket.
@@ -24,6 +30,11 @@ struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
+    Check(check::CheckArgs),
+    Replay(replay::ReplayArgs),
+    Golden(golden::GoldenArgs),
+    Validate(validate::ValidateArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Parses the process's arguments, runs the command they name and returns its exit code.
@@ -31,5 +42,10 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Golden(args) => golden::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Schema(args) => schema::run(args),
     }
 }

@@ -6,6 +6,7 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod check_cli;
 mod core_examples;
 mod core_properties;
 mod core_world;
@@ -23,6 +24,7 @@ mod sockets;
 mod spec_examples;
 mod traceability;
 mod transcripts;
+mod validate_cli;
 mod vectors;
 mod wire;
 mod worker;

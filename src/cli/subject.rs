@@ -1,0 +1,58 @@
+//! What the commands that start subjects share.
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::check::delivery::Delivery;
+use crate::check::replay::Options;
+use crate::check::subject::end_all;
+
+/// How transcripts are played.
+#[derive(Args)]
+pub(super) struct PlayArgs {
+    /// How bytes are handed to the kernel; no conforming peer can tell.
+    #[arg(long, value_name = "HOW", default_value = "whole", value_parser = PossibleValuesParser::new(Delivery::ALL.map(Delivery::name)))]
+    delivery: String,
+    /// Wait so many times longer for what is expected, on slow machines.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    time_scale: f64,
+}
+
+impl PlayArgs {
+    pub(super) fn options(&self) -> Options {
+        // The parser has let nothing else pass.
+        let delivery = self.delivery.parse().unwrap_or_default();
+        Options { delivery, time_scale: self.time_scale }
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(factor) if (0.01..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err("expected a number from 0.01 to 1000".to_string()),
+    }
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end the subjects that were started before they end this process.
+pub(super) fn end_on_interrupt() {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // Without it an interrupt ends this process as it always does.
+        let Ok(runtime) = runtime else { return };
+        let caught = runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut hangup = signal(SignalKind::hangup())?;
+            Ok::<i32, std::io::Error>(tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = terminate.recv() => 143,
+                _ = hangup.recv() => 129,
+            })
+        });
+        if let Ok(code) = caught {
+            end_all();
+            std::process::exit(code);
+        }
+    });
+}

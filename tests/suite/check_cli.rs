@@ -1,0 +1,274 @@
+//! `dirty check` and `dirty replay` as programs: verdicts, reports, exit codes, and nothing left behind.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn dirty(arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dirty"));
+    let Output { status, stdout, stderr } = command.args(arguments).output().unwrap();
+    Ran {
+        code: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// An arbiter that echoes, with a way to go wrong.
+struct Fake {
+    _directory: tempfile::TempDir,
+    socket: PathBuf,
+}
+
+impl Fake {
+    /// `answer` makes of a request's text the text of the reply.
+    fn start(answer: impl Fn(&str) -> String + Send + Clone + 'static) -> Fake {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        // Ends with the test process: it waits for connections that do not come.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let answer = answer.clone();
+                std::thread::spawn(move || serve(stream.unwrap(), answer));
+            }
+        });
+        Fake { _directory: directory, socket }
+    }
+
+    fn socket(&self) -> &str {
+        self.socket.to_str().unwrap()
+    }
+}
+
+fn serve(mut stream: UnixStream, answer: impl Fn(&str) -> String) {
+    let mut header = [0; 4];
+    while stream.read_exact(&mut header).is_ok() {
+        let mut payload = vec![0; u32::from_be_bytes(header) as usize];
+        stream.read_exact(&mut payload).unwrap();
+        let reply = answer(&String::from_utf8(payload).unwrap());
+        let length = u32::try_from(reply.len()).unwrap().to_be_bytes();
+        let _ = stream.write_all(&[&length, reply.as_bytes()].concat());
+    }
+}
+
+fn echo(request: &str) -> String {
+    let request: Value = serde_json::from_str(request).unwrap();
+    let (id, args, kwargs) = (&request["id"], &request["args"], &request["kwargs"]);
+    format!(r#"{{"type":"response","id":{id},"result":{{"args":{args},"kwargs":{kwargs}}}}}"#)
+}
+
+fn report(path: &Path) -> Value {
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/report.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    report
+}
+
+/// The status of each requirement, by id, from a JSON report.
+fn status(report: &Value, id: &str) -> String {
+    let entries = report["requirements"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["id"] == id).unwrap();
+    entry["status"].as_str().unwrap().to_string()
+}
+
+fn requirements() -> Vec<String> {
+    let registry: Value = serde_json::from_str(include_str!("../../spec/requirements.json")).unwrap();
+    let rows = registry["requirements"].as_array().unwrap();
+    rows.iter().map(|row| row["id"].as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn a_conforming_subject_passes_and_every_requirement_has_its_entry() {
+    let fake = Fake::start(echo);
+    let reports = tempfile::tempdir().unwrap();
+    let (json, junit) = (reports.path().join("r.json"), reports.path().join("r.xml"));
+    let ran = dirty(&[
+        "check",
+        "arbiter",
+        "--socket",
+        fake.socket(),
+        "--only",
+        "calls/echo",
+        "--json",
+        json.to_str().unwrap(),
+        "--junit",
+        junit.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.starts_with("ok      calls/echo ("), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("conformant in what was played\n"), "{}", ran.stdout);
+
+    let report = report(&json);
+    let ids: Vec<String> = report["requirements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["id"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(ids, requirements());
+    assert_eq!(report["conformant"], true);
+    assert_eq!(report["partial"], true);
+    assert_eq!(status(&report, "CALL-2"), "passed");
+    assert_eq!(status(&report, "FRAME-7"), "not_run");
+    assert_eq!(status(&report, "CORR-4"), "not_covered");
+    assert_eq!(status(&report, "TIME-8"), "pending");
+    assert_eq!(report["totals"]["transcripts"]["passed"], 1);
+
+    let junit = std::fs::read_to_string(&junit).unwrap();
+    assert_eq!(junit.matches("<testcase ").count(), ids.len());
+    assert!(junit.contains(&format!("tests=\"{}\"", ids.len())) && junit.contains("failures=\"0\""));
+    assert!(junit.contains("pending: pool issue"));
+}
+
+#[test]
+fn a_lie_is_shown_with_the_conversation_the_pointer_the_rules_and_the_way_to_see_it_again() {
+    let fake = Fake::start(|request| echo(request).replace(r#""a":2"#, r#""a":3"#));
+    let reports = tempfile::tempdir().unwrap();
+    let (json, junit) = (reports.path().join("r.json"), reports.path().join("r.xml"));
+    let ran = dirty(&[
+        "check",
+        "arbiter",
+        "--socket",
+        fake.socket(),
+        "--only",
+        "calls/echo",
+        "--json",
+        json.to_str().unwrap(),
+        "--junit",
+        junit.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    for part in [
+        "FAILED  calls/echo (",
+        "FAILED calls/echo\n  A call with positional and keyword arguments is answered with one response.\n",
+        "the kit (client)         arbiter\n",
+        "  2 c1  -> {\"type\":\"request\",\"id\":\"r-1\",",
+        "  3 c1                     <- {\"type\":\"response\",\"id\":\"r-1\",",
+        "step 3 (c1): another message than expected, at /result/kwargs/a: wanted 2, got 3\n",
+        "CALL-2 (MUST): ",
+        &format!("again: dirty replay calls/echo --role arbiter --socket {}\n", fake.socket()),
+        "1 transcript on the arbiter at ",
+        "failed requirements: FRAME-1 ",
+        "\nnot conformant\n",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in\n{}", ran.stdout);
+    }
+    let report = report(&json);
+    assert_eq!(report["conformant"], false);
+    assert_eq!(status(&report, "CALL-2"), "failed");
+    let failure = &report["transcripts"][0]["failure"];
+    assert_eq!(failure["pointer"], "/result/kwargs/a");
+    assert_eq!(
+        (&failure["wanted"], &failure["got"], &failure["step"]),
+        (&"2".into(), &"3".into(), &3.into())
+    );
+    let junit = std::fs::read_to_string(&junit).unwrap();
+    assert!(junit.contains("CALL-2 failed: calls/echo") && junit.contains("at /result/kwargs/a"), "{junit}");
+}
+
+#[test]
+fn a_message_that_breaks_the_schema_fails_its_requirement_wherever_it_comes() {
+    let fake = Fake::start(|request| echo(request).replace('2', "NaN"));
+    let ran = dirty(&["check", "arbiter", "--socket", fake.socket(), "--only", "calls/echo", "--json", "-"]);
+    assert_eq!(ran.code, 1);
+    let reports = tempfile::tempdir().unwrap();
+    let path = reports.path().join("r.json");
+    std::fs::write(&path, &ran.stdout).unwrap();
+    let report = report(&path);
+    assert_eq!(status(&report, "VAL-2"), "failed");
+    assert!(
+        ran.stderr.contains("bad message at /result/kwargs/a: non-finite number literal"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn replay_shows_the_conversation_of_one_transcript() {
+    let fake = Fake::start(echo);
+    let ran = dirty(&["replay", "calls/echo", "--socket", fake.socket(), "--delivery", "byte-per-write"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.starts_with("ok      calls/echo (") && ran.stdout.contains("<- {\"type\":\"response\"")
+    );
+    let fake = Fake::start(|_| r#"{"type":"end","id":"r-1"}"#.to_string());
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/calls/echo.json");
+    let ran = dirty(&["replay", file, "--socket", fake.socket()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("at /type: wanted \"response\", got \"end\""), "{}", ran.stdout);
+}
+
+#[test]
+fn wrong_usage_is_told_from_a_subject_that_cannot_be_run() {
+    for (arguments, code, problem) in [
+        (&["check", "arbiter", "--only", "nothing/*"][..], 2, "no transcript for this role fits nothing/*"),
+        (&["check", "arbiter", "--without", "magic"], 2, "invalid value 'magic'"),
+        (&["check", "worker", "--socket", "s", "--", "true"], 2, "cannot be used with"),
+        (&["replay", "nothing"], 2, "nothing: neither a file nor the id of a transcript"),
+        (&["replay", "client/error-app", "--role", "arbiter"], 2, "expected"),
+        (
+            &["check", "arbiter", "--socket", "/nonexistent/s"],
+            3,
+            "nothing to judge at /nonexistent/s: No such file",
+        ),
+        (&["replay", "calls/echo", "--socket", "/nonexistent/s"], 3, "nothing to judge at /nonexistent/s"),
+        (
+            &["check", "worker", "--", "/nonexistent/worker"],
+            3,
+            "failed to start /nonexistent/worker: No such file",
+        ),
+        (
+            &["check", "worker", "--", "sh", "-c", "echo no app >&2; exit 3"],
+            3,
+            "sh ended before it was ready (exit status: 3): expected READY=1 on NOTIFY_SOCKET (WORK-2); the last of its standard error:\nno app",
+        ),
+    ] {
+        let ran = dirty(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(problem), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// A worker under the contract, in a shell: leaves a process behind, says READY by way of this program's own tools,
+/// and never serves.
+#[test]
+fn nothing_of_a_subject_is_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let pids = directory.path().join("pids");
+    let script = format!(
+        "sleep 600 & echo $! >>{0}; echo $$ >>{0}; python3 -c '{1}'; sleep 600",
+        pids.display(),
+        "import os,socket; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.sendto(b\"READY=1\", os.environ[\"NOTIFY_SOCKET\"])",
+    );
+    let ran = dirty(&["check", "worker", "--only", "calls/echo", "--", "sh", "-c", &script]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("no connection to the subject"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("again: dirty check worker --only calls/echo -- sh -c "), "{}", ran.stdout);
+    for pid in std::fs::read_to_string(pids).unwrap().lines() {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // A killed orphan is gone once init has reaped it.
+        while is_running(pid) {
+            assert!(Instant::now() < deadline, "process {pid} is left");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
