@@ -65,6 +65,9 @@ impl Reactor {
     /// Returns when the call is cancelled, and not otherwise.
     async fn cancelled(&self, call: &Call) {
         let link = call.link();
+        if call.is_cancelled() {
+            return;
+        }
         while link.is_open() {
             if self.arrivals.readable().await.is_err() {
                 break;

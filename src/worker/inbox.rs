@@ -1,6 +1,5 @@
 //! The receiving side of a slot: requests one after the other, and `cancel` at any time.
 
-use std::collections::VecDeque;
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -55,11 +54,14 @@ impl Link {
         self.lock().next_frame()
     }
 
-    /// Starts a call: from here on a `cancel` with this id is for it.
+    /// Starts a call: from here on a `cancel` with this id is for it. One may have come together with the request.
     pub(super) fn begin(&self, id: &str) -> CallNumber {
         let mut inbox = self.lock();
         inbox.calls += 1;
         id.clone_into(&mut inbox.id);
+        if inbox.sort() {
+            self.cancelled.store(inbox.calls, Ordering::Release);
+        }
         self.running.store(inbox.calls, Ordering::Release);
         inbox.calls
     }
@@ -122,9 +124,9 @@ struct Inbox {
     decoder: FrameDecoder,
     scratch: Box<[u8]>,
     limits: Limits,
-    /// Frames that came while a call ran and are not for it. No arbiter sends any (WORK-3).
-    later: VecDeque<Frame>,
-    /// What is wrong with the stream behind those.
+    /// A frame that came while a call ran and is no `cancel`. No arbiter sends one (WORK-3).
+    later: Option<Frame>,
+    /// What is wrong with the stream.
     fault: Option<Broken>,
     at_end: bool,
     calls: CallNumber,
@@ -140,7 +142,7 @@ impl Inbox {
             decoder: FrameDecoder::new(limits),
             scratch: vec![0; READ].into_boxed_slice(),
             limits,
-            later: VecDeque::new(),
+            later: None,
             fault: None,
             at_end: false,
             calls: 0,
@@ -150,7 +152,7 @@ impl Inbox {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>, Broken> {
-        if let Some(frame) = self.later.pop_front() {
+        if let Some(frame) = self.later.take() {
             return Ok(Some(frame));
         }
         if let Some(fault) = self.fault.take() {
@@ -176,7 +178,7 @@ impl Inbox {
     }
 
     fn is_open(&self) -> bool {
-        !self.at_end && self.fault.is_none() && self.later.is_empty()
+        !self.at_end && self.fault.is_none() && self.later.is_none()
     }
 
     /// Whether it is time to look again.
@@ -206,21 +208,28 @@ impl Inbox {
         false
     }
 
-    /// Takes up the frames that have arrived while a call runs. Whether a `cancel` for it was among them.
+    /// Takes up what has arrived, up to a frame that is no `cancel`. Whether one for the running call was there.
     fn sort(&mut self) -> bool {
         loop {
-            match self.decoder.next_frame() {
-                Ok(None) => return false,
-                Err(error) => {
-                    self.fault = Some(error.into());
+            let frame = match self.later.take() {
+                Some(frame) => frame,
+                None => match self.decoder.next_frame() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => return false,
+                    Err(error) => {
+                        self.fault = Some(error.into());
+                        return false;
+                    }
+                },
+            };
+            match DirtyMessage::decode(frame.payload(), &self.limits) {
+                Ok(DirtyMessage::Cancel(cancel)) if cancel.id.as_str() == self.id => return true,
+                // For another call, which has ended (CANCEL-2).
+                Ok(DirtyMessage::Cancel(_)) => {}
+                _ => {
+                    self.later = Some(frame);
                     return false;
                 }
-                Ok(Some(frame)) => match DirtyMessage::decode(frame.payload(), &self.limits) {
-                    Ok(DirtyMessage::Cancel(cancel)) if cancel.id.as_str() == self.id => return true,
-                    // For another call, which has ended (CANCEL-2).
-                    Ok(DirtyMessage::Cancel(_)) => {}
-                    _ => self.later.push_back(frame),
-                },
             }
         }
     }

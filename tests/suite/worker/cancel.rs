@@ -123,8 +123,10 @@ fn a_call_may_finish_in_spite_of_it() {
 fn a_failure_that_knew_nothing_of_the_cancel_stays_a_failure() {
     let lab = Lab::default();
     let (_worker, mut peer) = lab.serve();
-    peer.send(json!({"type": "request", "id": "r", "app_path": "lab:Lab", "action": "fail"}));
+    peer.request("r", "lab:Lab", "wait_and_fail", json!([]), json!({}));
+    lab.gate.wait();
     cancel(&mut peer, "r");
+    lab.gate.open();
     assert_eq!(peer.error("r")["error_type"], "DirtyAppError");
     peer.still_serves();
 }
@@ -151,6 +153,47 @@ fn other_and_finished_ids_are_ignored() {
     peer.request("r", "lab:Lab", "later", json!(["x"]), json!({}));
     cancel(&mut peer, "c");
     assert_eq!(peer.receive()["result"], "x");
+    peer.still_serves();
+}
+
+#[test]
+fn a_cancel_may_come_in_one_piece_with_its_request() {
+    let lab = Lab::default();
+    let (_worker, mut peer) = lab.serve();
+    let frame = |message: String| [&(message.len() as u32).to_be_bytes(), message.as_bytes()].concat();
+    let request = |id, action, args| {
+        frame(
+            json!({"type": "request", "id": id, "app_path": "lab:Lab", "action": action, "args": args})
+                .to_string(),
+        )
+    };
+    let cancel = |id| frame(json!({"type": "cancel", "id": id}).to_string());
+    let endless = json!([u64::MAX]);
+    // Each cancel belongs to the request in front of it; the last ones to none.
+    let all = [
+        request("a", "count", endless.clone()),
+        cancel("a"),
+        request("b", "stream", endless),
+        cancel("x"),
+        cancel("b"),
+        request("c", "never", json!([])),
+        cancel("c"),
+        cancel("c"),
+        request("d", "double", json!([4])),
+        cancel("a"),
+    ];
+    lab.gate.open();
+    peer.send_bytes(&all.concat());
+    for id in ["a", "b", "c"] {
+        let last = loop {
+            let message = peer.receive();
+            if message["type"] != "chunk" {
+                break message;
+            }
+        };
+        assert_eq!((&last["id"], &last["error"]["error_type"]), (&json!(id), &json!("DirtyCancelledError")));
+    }
+    assert_eq!(peer.receive(), json!({"type": "response", "id": "d", "result": 8}));
     peer.still_serves();
 }
 

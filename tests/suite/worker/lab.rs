@@ -151,6 +151,7 @@ impl DirtyApp for Lab {
             .call("sum", WholeCall, Self::sum)
             .call("bind", WholeCall, Self::bind)
             .call("wait", [], |lab: &Lab| lab.gate.pass())
+            .call("wait_and_fail", [], Self::wait_and_fail)
             .call("meet", [], Self::meet)
             .call("until_cancelled", WholeCall, Self::until_cancelled)
             .call("ignore_cancel", WholeCall, Self::ignore_cancel)
@@ -261,6 +262,11 @@ impl Lab {
 
     fn bind(&self, call: Call) -> AppResult<(u8, Option<u8>)> {
         call.bind(["a", "b"])
+    }
+
+    fn wait_and_fail(&self) -> Result<u8, Empty> {
+        self.gate.pass();
+        Err(Empty("gate"))
     }
 
     fn meet(&self) -> usize {
