@@ -32,6 +32,7 @@ pub mod cli;
 pub mod discovery;
 pub mod error;
 pub mod message;
+pub mod values;
 pub mod wire;
 #[cfg(feature = "worker")]
 pub mod worker;

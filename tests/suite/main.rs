@@ -25,6 +25,7 @@ mod spec_examples;
 mod traceability;
 mod transcripts;
 mod validate_cli;
+mod values;
 mod vectors;
 mod wire;
 mod worker;
