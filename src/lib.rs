@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`message`] | the protocol's messages, generated from the schema | |
 //! | [`wire`] | frames and the strict JSON scan, sans-IO | |
+//! | [`values`] | Rust values to payload text and back, through serde, with hints | |
 //! | [`error`] | [`DirtyError`], what calls and apps fail with | |
 //! | `client` | the async client and, in `client::blocking`, the blocking one | `client`, `blocking` |
 //! | `worker` | the `DirtyApp` trait and the worker host | `worker` |
@@ -28,6 +29,8 @@ pub mod check;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(any(feature = "client", feature = "blocking"))]
+pub mod client;
 #[cfg(any(feature = "client", feature = "blocking", feature = "arbiter"))]
 pub mod discovery;
 pub mod error;

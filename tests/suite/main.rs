@@ -7,6 +7,10 @@
 mod generator;
 
 mod check_cli;
+mod client;
+mod client_connection;
+mod client_mux;
+mod client_stream;
 mod core_examples;
 mod core_properties;
 mod core_world;
@@ -18,6 +22,7 @@ mod other_languages;
 mod python;
 mod replay;
 mod schema_loop;
+mod scripted;
 mod served;
 mod serving;
 mod sockets;
