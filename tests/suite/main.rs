@@ -16,6 +16,7 @@ mod core_properties;
 mod core_world;
 mod fuzzed;
 mod generated;
+mod installed;
 mod interop;
 mod matcher;
 mod other_languages;

@@ -7,12 +7,9 @@ use std::process::Command;
 use super::running::Running;
 use crate::python::Python;
 
-/// The gunicorn that speaks `json/1`.
-const GUNICORN: &str = "gunicorn==25.0.3";
-
-/// Python with gunicorn.
+/// Python with gunicorn, in the last version that speaks `json/1`.
 pub fn python() -> Python {
-    Python::with("gunicorn-25.0.3", &[GUNICORN])
+    Python::with("gunicorn", &folder().join("requirements.txt"))
 }
 
 /// The folder of the Python files.

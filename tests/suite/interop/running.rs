@@ -35,16 +35,16 @@ impl Running {
         Running { name: name.to_owned(), child, lines, printed: Vec::new(), ended: false }
     }
 
-    /// Waits for the line for which `found` returns something, on standard output or error.
+    /// Shows every line so far and to come, on standard output or error, to `found` until that returns something.
     pub fn wait_for<T>(&mut self, what: &str, mut found: impl FnMut(&str) -> Option<T>) -> T {
+        if let Some(value) = self.printed.iter().find_map(|line| found(line)) {
+            return value;
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.next_line(deadline) {
-                Ok(line) => {
-                    if let Some(value) = found(&line) {
-                        return value;
-                    }
-                }
+            match self.next_line(deadline).map(|line| found(&line)) {
+                Ok(Some(value)) => return value,
+                Ok(None) => {}
                 Err(why) => panic!("{}: {why:?} while waiting for {what}\n{}", self.name, self.log()),
             }
         }
