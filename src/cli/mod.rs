@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod completions;
+mod demo;
 mod exit;
 mod golden;
 mod logging;
@@ -28,6 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
     Check(check::CheckArgs),
@@ -35,11 +38,13 @@ enum Command {
     Golden(golden::GoldenArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the process's arguments, runs the command they name and returns its exit code.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),
         Command::Check(args) => check::run(args),
@@ -47,5 +52,6 @@ pub fn main() -> ExitCode {
         Command::Golden(args) => golden::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
     }
 }
