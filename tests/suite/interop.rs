@@ -6,6 +6,7 @@
 mod arbiter;
 mod driver;
 mod gunicorn;
+mod our_client;
 mod running;
 
 use arbiter::Arbiter;

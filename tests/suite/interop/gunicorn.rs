@@ -36,6 +36,11 @@ impl Gunicorn {
         Gunicorn { running, http }
     }
 
+    /// Shows the lines of its log, from the first, to `found` until that returns something.
+    pub fn wait_for<T>(&mut self, what: &str, found: impl FnMut(&str) -> Option<T>) -> T {
+        self.running.wait_for(what, found)
+    }
+
     /// Ends it the graceful way.
     pub fn stop(self) {
         let ended = self.running.stop();
