@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod call;
 mod check;
 mod completions;
 mod demo;
@@ -13,6 +14,7 @@ mod logging;
 mod replay;
 mod schema;
 mod serve;
+mod stream;
 mod subject;
 mod validate;
 mod worker;
@@ -33,6 +35,8 @@ enum Command {
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
+    Call(call::CallArgs),
+    Stream(stream::StreamArgs),
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
@@ -47,6 +51,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Stream(args) => stream::run(args),
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),

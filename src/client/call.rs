@@ -163,7 +163,7 @@ impl Draft {
     /// The error of a caller whose limit has passed while it waited for `awaited`.
     pub fn timed_out(&self, awaited: &str) -> DirtyError {
         let RequestMessage { app_path, action, .. } = &*self.request;
-        failure::timed_out(self.limit.unwrap_or_default(), format_args!("{awaited} from {app_path} {action}"))
+        failure::timed_out(self.limit.unwrap_or_default(), format_args!("{awaited} {app_path} {action}"))
             .with_app_path(app_path.clone())
             .with_action(action.clone())
     }

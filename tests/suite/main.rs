@@ -8,6 +8,8 @@ mod generator;
 
 mod check_cli;
 mod client;
+mod client_blocking;
+mod client_cli;
 mod client_connection;
 mod client_mux;
 mod client_stream;

@@ -81,6 +81,13 @@ impl Peer {
         String::from_utf8(payload).unwrap()
     }
 
+    /// Waits until there is something to read, and leaves it there.
+    pub fn wait_for_bytes(&self) {
+        use nix::sys::socket::{MsgFlags, recv};
+        use std::os::fd::AsRawFd;
+        assert_eq!(recv(self.stream.as_raw_fd(), &mut [0; 1], MsgFlags::MSG_PEEK), Ok(1));
+    }
+
     /// Reads one frame, which must be exactly `payload`.
     #[track_caller]
     pub fn expect(&mut self, payload: &str) {
@@ -123,6 +130,12 @@ impl Peer {
         self.stream.set_write_timeout(Some(PATIENCE)).unwrap();
         self.rest = bytes[written..].to_vec();
         self.rest.is_empty()
+    }
+
+    /// Sends a frame; says whether the client still takes it.
+    pub fn try_send(&mut self, payload: &str) -> bool {
+        let payload = self.bound(payload);
+        self.stream.write_all(&frame(payload.as_bytes())).is_ok()
     }
 
     /// Sends bytes.

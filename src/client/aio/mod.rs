@@ -176,7 +176,7 @@ impl Call<Client> {
         let Some(limit) = draft.limit else { return client.answer(&mut draft).await };
         match tokio::time::timeout(limit, client.answer(&mut draft)).await {
             Ok(result) => result,
-            Err(_) => Err(draft.timed_out("result")),
+            Err(_) => Err(draft.timed_out("result from")),
         }
     }
 
@@ -192,7 +192,7 @@ impl Call<Client> {
             None => start.await?,
             Some(limit) => match tokio::time::timeout(limit, start).await {
                 Ok(call) => call?,
-                Err(_) => return Err(draft.timed_out("connection")),
+                Err(_) => return Err(draft.timed_out("connection for")),
             },
         };
         Ok(Stream::new(call, draft))

@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> Stream<T> {
             Poll::Ready(event) => event,
             Poll::Pending => {
                 ready!(self.poll_limit(cx));
-                let error = self.draft.timed_out("item");
+                let error = self.draft.timed_out("item from");
                 return Poll::Ready(self.end(Some(Err(error))));
             }
         };

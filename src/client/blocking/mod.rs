@@ -136,7 +136,7 @@ impl Client {
     ) -> Result<InFlight, DirtyError> {
         for _ in 0..ATTEMPTS {
             let Some(connection) = self.connection(deadline)? else {
-                return Err(draft.timed_out("connection"));
+                return Err(draft.timed_out("connection for"));
             };
             if let Ok(call) = connection.start(kind, &mut draft.request)? {
                 draft.sent();
@@ -195,7 +195,7 @@ impl Call<Client> {
         let call = client.start(CallKind::Execute, &mut draft, deadline)?;
         match call.wait(deadline) {
             Some(event) => event.into_result(),
-            None => Err(draft.timed_out("result")),
+            None => Err(draft.timed_out("result from")),
         }
     }
 

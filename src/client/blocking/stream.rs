@@ -41,7 +41,7 @@ impl<T: DeserializeOwned> Iterator for Stream<T> {
         let last = match call.wait(deadline).map(|event| event.into_step()) {
             Some(Step::Item(item)) => return Some(Ok(item)),
             Some(Step::End(last)) => last,
-            None => Some(Err(self.draft.timed_out("item"))),
+            None => Some(Err(self.draft.timed_out("item from"))),
         };
         self.call = None;
         last
