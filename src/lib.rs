@@ -41,3 +41,8 @@ pub mod wire;
 pub mod worker;
 
 pub use error::DirtyError;
+
+/// The README's Rust examples, compiled.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,6 +10,7 @@ use super::answers;
 use super::core::{ConnId, Event};
 use super::hub::Hub;
 use super::outbox::Outbox;
+use super::reading::read_some;
 use crate::DirtyError;
 use crate::message::{DecodeError, Role};
 use crate::wire::{Frame, FrameDecoder, FrameError, Head};
@@ -89,17 +90,6 @@ async fn read_messages(
         hub.flush();
         if let Err(error) = read {
             return End::BadFrame(error);
-        }
-    }
-}
-
-/// Waits for bytes and appends them to the decoder's buffer; 0 at the end of the stream.
-pub(super) async fn read_some(stream: &UnixStream, decoder: &mut FrameDecoder) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        match stream.try_read_buf(decoder.buffer_mut()) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            result => return result,
         }
     }
 }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::answers;
 use super::config::ArbiterConfig;
 use super::core::{Action, ConnId, Core, Event, SlotId, WorkerId, WorkerSignal};
 use super::launcher::Launcher;
+use super::log;
 use super::outbox::Outbox;
 use super::socket::OwnedSocket;
-use super::{log, slot_link, worker_process};
 use crate::wire::Frame;
 
 /// Holds a client's requests back until it has read what waits for it.
@@ -40,6 +41,20 @@ pub(super) struct SlotLink {
     pub paused_by: RefCell<Option<Rc<Outbox>>>,
 }
 
+/// A task to be started: it lives as long as what it serves.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Start a worker process and see to it until its end.
+    StartWorker {
+        /// The new worker.
+        worker: WorkerId,
+        /// The apps it loads.
+        apps: Vec<String>,
+    },
+    /// Connect a slot of a worker that is ready, and serve it.
+    OpenSlot(SlotId),
+}
+
 /// Everything that the tasks of one arbiter share. Lives on the event loop's thread.
 pub(super) struct Hub {
     pub config: ArbiterConfig,
@@ -59,11 +74,17 @@ pub(super) struct Hub {
     /// Woken when everything is drained.
     pub finished: Notify,
     next_conn: Cell<u64>,
+    orders: UnboundedSender<Order>,
     itself: std::rc::Weak<Hub>,
 }
 
 impl Hub {
-    pub fn new(config: ArbiterConfig, socket: OwnedSocket, launcher: Launcher) -> Rc<Hub> {
+    pub fn new(
+        config: ArbiterConfig,
+        socket: OwnedSocket,
+        launcher: Launcher,
+        orders: UnboundedSender<Order>,
+    ) -> Rc<Hub> {
         Rc::new_cyclic(|itself| Hub {
             core: RefCell::new(Core::new(config.pool.clone())),
             config,
@@ -78,6 +99,7 @@ impl Hub {
             armed_for: Cell::new(None),
             finished: Notify::new(),
             next_conn: Cell::new(0),
+            orders,
             itself: itself.clone(),
         })
     }
@@ -168,17 +190,10 @@ impl Hub {
                     waited_for.nudge();
                 }
             }
-            Action::Spawn { worker, apps } => {
-                if let Some(hub) = self.itself.upgrade() {
-                    tokio::task::spawn_local(worker_process::run(hub, worker, apps));
-                }
-            }
+            Action::Spawn { worker, apps } => self.order(Order::StartWorker { worker, apps }),
             Action::OpenSlots(worker) => {
-                for index in 0..self.config.pool.threads {
-                    if let Some(hub) = self.itself.upgrade() {
-                        tokio::task::spawn_local(slot_link::run(hub, SlotId { worker, index }));
-                    }
-                }
+                (0..self.config.pool.threads)
+                    .for_each(|index| self.order(Order::OpenSlot(SlotId { worker, index })));
             }
             Action::CloseSlot(slot) => {
                 if let Some(link) = self.slots.borrow_mut().remove(&slot) {
@@ -189,6 +204,11 @@ impl Hub {
             Action::Log(note) => log::note(&note),
             Action::Finished => self.finished.notify_one(),
         }
+    }
+
+    fn order(&self, order: Order) {
+        // The receiver lives as long as the event loop; after it there is nothing to be done.
+        let _ = self.orders.send(order);
     }
 
     fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {

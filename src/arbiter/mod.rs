@@ -23,12 +23,14 @@ mod launcher;
 mod listener;
 mod log;
 mod outbox;
+mod reading;
 mod slot_link;
 mod socket;
 mod worker_process;
 
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +40,7 @@ pub use config::{AppSpecError, ArbiterConfig, Compat};
 pub use socket::SocketError;
 
 use self::core::Event;
-use hub::Hub;
+use hub::{Hub, Order};
 use launcher::Launcher;
 use socket::OwnedSocket;
 
@@ -99,7 +101,8 @@ impl Arbiter {
         let mut term = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
         let mut int = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
         let mut quit = signal(SignalKind::quit()).map_err(system("handle SIGQUIT"))?;
-        let hub = Hub::new(self.config, self.socket, launcher);
+        let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
+        let hub = Hub::new(self.config, self.socket, launcher, orders);
         let tasks = LocalSet::new();
         tasks
             .run_until(async {
@@ -111,6 +114,7 @@ impl Arbiter {
                 let accepting = tokio::task::spawn_local(listener::accept(hub.clone(), listener));
                 loop {
                     tokio::select! {
+                        Some(order) = ordered.recv() => start(&hub, order),
                         _ = term.recv() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = int.recv() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = quit.recv() => { accepting.abort(); hub.feed(Event::Quit) },
@@ -124,4 +128,14 @@ impl Arbiter {
         tracing::info!("the arbiter has ended");
         Ok(())
     }
+}
+
+fn start(hub: &Rc<Hub>, order: Order) {
+    let hub = Rc::clone(hub);
+    match order {
+        Order::StartWorker { worker, apps } => {
+            tokio::task::spawn_local(worker_process::run(hub, worker, apps))
+        }
+        Order::OpenSlot(slot) => tokio::task::spawn_local(slot_link::run(hub, slot)),
+    };
 }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use tokio::net::UnixStream;
 
-use super::client_link::read_some;
 use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
 use super::outbox::Outbox;
+use super::reading::read_some;
 use crate::message::{DecodeError, RequestId, Role};
 use crate::wire::{Frame, FrameDecoder, Head, Limits, Members, unescape};
 

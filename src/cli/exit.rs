@@ -20,8 +20,6 @@ pub(crate) enum Exit {
     Overloaded = 5,
     /// The app raised.
     App = 6,
-    /// The configuration is wrong.
-    Config = 78,
 }
 
 impl From<Exit> for ExitCode {

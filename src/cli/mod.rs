@@ -21,8 +21,8 @@ mod worker;
 
 /// A pool of long-lived, stateful worker processes behind a Unix socket.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable, 4 timed out, 5 overloaded, 6 the app raised, 78 wrong
-/// configuration. Data goes to stdout, messages to stderr.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable, 4 timed out, 5 overloaded, 6 the app raised.
+/// Data goes to stdout, messages to stderr.
 #[derive(Parser)]
 #[command(name = "dirty", version, arg_required_else_help = true)]
 struct Cli {

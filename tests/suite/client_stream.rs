@@ -55,8 +55,12 @@ async fn an_item_is_yielded_when_it_comes_not_at_the_end() {
     });
     let mut stream = count(&Client::connect(script.path())).await;
     assert_eq!(stream.next().await, Some(Ok(0)));
+    // Nothing is there, and nobody spins: the task is woken by what comes.
+    let mut next = tokio_test::task::spawn(stream.next());
+    tokio_test::assert_pending!(next.poll());
+    assert!(!next.is_woken());
     seen.send(()).unwrap();
-    assert_eq!(stream.next().await, None);
+    assert_eq!(next.await, None);
     script.finish();
 }
 
