@@ -2,7 +2,7 @@
 //!
 //! A [`ClientDriver`] makes clients; a client [starts](ClientUnderTest::start) calls and reports what their caller
 //! sees to [`CallEvents`], from whatever thread. The drivers for the Rust clients of this crate are in
-//! the module `drivers`; one for a program that is told what to call on its standard input fits the same
+//! [`drivers`](super::drivers); one for a program that is told what to call on its standard input fits the same
 //! trait.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -9,6 +9,7 @@ pub mod blame;
 pub mod client;
 pub mod corpus;
 pub mod delivery;
+pub mod drivers;
 pub mod failure;
 mod fields;
 mod link;

@@ -9,6 +9,7 @@ mod generator;
 mod check_cli;
 mod client;
 mod client_blocking;
+mod client_check;
 mod client_cli;
 mod client_connection;
 mod client_mux;

@@ -20,10 +20,37 @@ fn run(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
 }
 
 #[test]
-fn the_transcripts_of_this_repository_are_valid() {
-    let (code, stdout, stderr) = run(&["validate", "golden"], b"");
+fn the_transcripts_and_the_valid_vectors_of_this_repository_are_valid() {
+    let (code, stdout, stderr) = run(&["validate", "golden", "schemas/vectors/valid"], b"");
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
     assert!(stderr.contains("no fault"), "{stderr}");
+}
+
+#[test]
+fn every_invalid_vector_is_reported_with_its_pointer_and_requirement() {
+    let (code, stdout, _) = run(&["validate", "schemas/vectors/invalid"], b"");
+    assert_eq!(code, 1);
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/vectors/invalid");
+    let mut reported = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = std::fs::read_to_string(format!("{directory}/{name}")).unwrap();
+        let vector: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let requirement = vector["requirement"].as_str().unwrap();
+        let pointer = match vector["pointer"].as_str().unwrap() {
+            "" if requirement.starts_with("FRAME") => "bad frame: ".to_string(),
+            "" => "bad message at the top level: ".to_string(),
+            pointer => format!("bad message at {pointer}: "),
+        };
+        let prefix = format!("schemas/vectors/invalid/{name}: {pointer}");
+        let suffix = format!("({requirement})");
+        assert!(
+            stdout.lines().any(|line| line.starts_with(&prefix) && line.ends_with(&suffix)),
+            "{prefix}… {suffix}"
+        );
+        reported += 1;
+    }
+    assert!(reported >= 60 && stdout.lines().count() == reported, "{reported} of {}", stdout.lines().count());
 }
 
 #[test]

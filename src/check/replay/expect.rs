@@ -50,7 +50,7 @@ impl Player<'_> {
                 return Err(Problem::BadFrame { error, wanted });
             }
             if ended {
-                self.note(on, by, What::Close);
+                self.note_end(on, by);
                 return Err(Problem::Ended { wanted });
             }
             if Instant::now() >= deadline {
@@ -145,7 +145,7 @@ impl Player<'_> {
             }
             let wanted = format!("{} more bytes", raw.len() - offset);
             if ended {
-                self.note(on, by, What::Close);
+                self.note_end(on, by);
                 return Err(Problem::Ended { wanted });
             }
             if Instant::now() >= deadline {
@@ -164,8 +164,7 @@ impl Player<'_> {
                 return Err(self.unexpected(on, by, "the end of the connection"));
             }
             if link.ended() {
-                self.note(on, by, What::Close);
-                self.links.close(on);
+                self.note_end(on, by);
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -184,7 +183,7 @@ impl Player<'_> {
                 return Err(self.unexpected(on, by, &wanted));
             }
             if link.ended() {
-                self.note(on, by, What::Close);
+                self.note_end(on, by);
                 return Err(Problem::Ended { wanted });
             }
             if Instant::now() >= deadline {
@@ -193,6 +192,12 @@ impl Player<'_> {
             }
             self.pump(on, deadline)?;
         }
+    }
+
+    /// The peer has ended the connection.
+    fn note_end(&mut self, on: &str, by: Role) {
+        self.note(on, by, What::Close);
+        self.links.close(on);
     }
 
     /// Bytes have arrived where none should; shows them as what they are, once they are whole.

@@ -131,12 +131,17 @@ pub fn summary(run: &Run, requirements: &Requirements) -> String {
 /// `text` in lines of [`WIDTH`], the first indented by `first`, the others by `rest`: broken behind spaces and commas,
 /// and inside what is too long for a line of its own.
 fn wrapped(text: &str, first: usize, rest: usize) -> String {
+    let lines = text.lines().enumerate();
+    lines.map(|(index, line)| wrapped_line(line, if index == 0 { first } else { rest }, rest)).collect()
+}
+
+fn wrapped_line(text: &str, first: usize, rest: usize) -> String {
     let mut out = String::new();
     let mut line = " ".repeat(first);
     let mut used = first;
     for word in text.split_inclusive([' ', ',']) {
         let length = word.trim_end().chars().count();
-        let cut = length > (WIDTH - rest) / 2;
+        let cut = length > WIDTH - rest;
         if used + length > WIDTH && !cut {
             let _ = writeln!(out, "{}", line.trim_end());
             line = " ".repeat(rest);

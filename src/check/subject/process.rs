@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -45,6 +45,27 @@ pub(super) struct Process {
     directory: TempDir,
 }
 
+/// Spawns on a thread that never ends. A worker may have asked to die with its parent, and to Linux that is the thread
+/// that made it.
+fn spawn(command: Command) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (orders, incoming) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, reply) in incoming {
+                // Whoever asked waits for the answer.
+                let _ = reply.send(command.spawn());
+            }
+        });
+        orders
+    });
+    let (reply, answer) = mpsc::channel();
+    let gone = |_| io::Error::other("the thread that starts processes has ended");
+    spawner.send((command, reply)).map_err(|_| gone(mpsc::RecvError))?;
+    answer.recv().map_err(gone)?
+}
+
 impl Process {
     /// Starts `command` in a group of its own. Standard error goes to a file in `directory`; standard output too,
     /// unless it is `piped`.
@@ -61,7 +82,7 @@ impl Process {
         command.stdin(Stdio::piped()).stderr(output).process_group(0);
         command.stdout(if piped { Stdio::piped() } else { copy.into() });
         let mut child =
-            command.spawn().map_err(|source| SubjectError::Spawn { program: name.clone(), source })?;
+            spawn(command).map_err(|source| SubjectError::Spawn { program: name.clone(), source })?;
         let lifeline = child.stdin.take();
         let stdout = child.stdout.take();
         let process = Process { child, name, lifeline, stdout, directory };
