@@ -1,6 +1,6 @@
 """Limits of the arbiter. It runs one worker with one slot, --queue 1 and --max-frame 65536."""
 
-from gunicorn.dirty import DirtyClient, DirtyConnectionError, DirtyError, DirtyProtocolError
+from gunicorn.dirty import DirtyAppError, DirtyClient, DirtyConnectionError, DirtyError, DirtyProtocolError
 from gunicorn.dirty.protocol import DirtyProtocol, make_request
 
 from checks import APP, SOCKET, check, equal, main, raises
@@ -46,6 +46,15 @@ def a_request_too_large_for_the_pipe_is_an_error_and_the_next_call_works():
         with raises(DirtyProtocolError, DirtyConnectionError):
             client.execute(APP, "echo", "x" * 5_000_000)
         equal(client.execute(APP, "echo", 1)["args"], [1])
+
+
+@check
+def a_result_over_the_frame_limit_is_dirty_app_error():
+    with DirtyClient(SOCKET) as client:
+        with raises(DirtyAppError) as raised:
+            client.execute(APP, "big", 100_000)
+        equal(raised.error.action, "big")
+        equal(len(client.execute(APP, "big", 60_000)), 60_000)
 
 
 main()

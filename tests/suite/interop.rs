@@ -190,6 +190,7 @@ fn full_queues_and_large_frames_and_the_stock_client() {
             "a_full_queue_is_refused_at_once_and_read_as_dirty_error",
             "a_request_over_the_frame_limit_is_dirty_protocol_error",
             "a_request_too_large_for_the_pipe_is_an_error_and_the_next_call_works",
+            "a_result_over_the_frame_limit_is_dirty_app_error",
         ],
     );
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::running::Running;
 use crate::python::Python;
@@ -19,24 +18,30 @@ pub fn folder() -> PathBuf {
 
 /// Runs the driver `file` and requires that it makes exactly these checks, and that every one of them passes.
 pub fn drive(file: &str, settings: &[(&str, &str)], checks: &[&str]) {
-    let python = python();
-    let mut command: Command = python.command();
+    let mut command = python().command();
     command.arg(folder().join(file)).envs(settings.iter().copied());
     let ended = Running::start(file, &mut command).finish();
     let printed = ended.printed.join("\n");
+    if let Err(why) = judge(&printed, checks) {
+        panic!("{file}: {why}\n{printed}");
+    }
+    assert!(ended.status.success(), "{file} ended with {}\n{printed}", ended.status);
+}
 
-    let told: BTreeMap<&str, &str> = ended.printed.iter().filter_map(|line| told(line)).collect();
+/// Compares the verdicts in what a driver printed with the checks it should have made.
+fn judge(printed: &str, checks: &[&str]) -> Result<(), String> {
+    let told: BTreeMap<&str, &str> = printed.lines().filter_map(told).collect();
     for check in checks {
         match told.get(check) {
             Some(&"ok") => {}
-            Some(verdict) => panic!("{file}: {check}: {verdict}\n{printed}"),
-            None => panic!("{file} did not make the check {check}\n{printed}"),
+            Some(verdict) => return Err(format!("{check}: {verdict}")),
+            None => return Err(format!("the check {check} was not made")),
         }
     }
-    if let Some(stranger) = told.keys().find(|check| !checks.contains(check)) {
-        panic!("{file} made a check that its test does not name: {stranger}");
+    match told.keys().find(|check| !checks.contains(check)) {
+        Some(stranger) => Err(format!("the check {stranger} is not one of those that the test names")),
+        None => Ok(()),
     }
-    assert!(ended.status.success(), "{file} ended with {}\n{printed}", ended.status);
 }
 
 /// The name and the verdict in "ok NAME" or "FAIL NAME: why".
@@ -46,4 +51,16 @@ fn told(line: &str) -> Option<(&str, &str)> {
         ("FAIL", rest) => rest.split_once(": "),
         _ => None,
     }
+}
+
+#[test]
+fn every_named_check_has_to_be_made_and_to_pass_and_no_other() {
+    let judged = |printed: &str| judge(printed, &["a", "b"]);
+    assert_eq!(judged("ok a\nsome other line\nok b\n"), Ok(()));
+    assert_eq!(judged("ok a\n"), Err("the check b was not made".to_owned()));
+    assert_eq!(judged("ok a\nFAIL b: got 1: wanted 2\n"), Err("b: got 1: wanted 2".to_owned()));
+    assert_eq!(
+        judged("ok a\nok b\nok c\n").unwrap_err(),
+        "the check c is not one of those that the test names"
+    );
 }
