@@ -14,6 +14,7 @@ mod client_cli;
 mod client_connection;
 mod client_mux;
 mod client_stream;
+mod contract;
 mod core_examples;
 mod core_properties;
 mod core_world;
