@@ -2,6 +2,9 @@
 
 use super::registry::{Registry, Requirement, split_id};
 
+/// The most transcripts that are listed one by one.
+const MOST: usize = 5;
+
 /// Renders the page.
 pub fn render(registry: &Registry) -> String {
     let mut page = String::from(
@@ -46,11 +49,16 @@ fn proofs(requirement: &Requirement) -> String {
     if let Some(reason) = &requirement.untestable {
         return format!("untestable: {reason}");
     }
-    join(requirement.proofs().iter().map(|proof| match proof.split_once(':') {
-        Some(("golden", id)) => format!("[{id}](../golden/{id}.json)"),
-        Some((_, test)) => format!("`{test}`"),
-        None => proof.clone(),
-    }))
+    let (golden, tests): (Vec<&String>, Vec<&String>) =
+        requirement.proofs().iter().partition(|proof| proof.starts_with("golden:"));
+    let shown = if golden.len() > MOST { MOST - 1 } else { golden.len() };
+    let links = golden[..shown].iter().map(|proof| {
+        let id = proof.trim_start_matches("golden:");
+        format!("[{id}](../golden/{id}.json)")
+    });
+    let more = (shown < golden.len()).then(|| format!("{} more transcripts", golden.len() - shown));
+    let tests = tests.iter().map(|proof| format!("`{}`", proof.trim_start_matches("test:")));
+    join(links.chain(more).chain(tests))
 }
 
 fn join(items: impl Iterator<Item = String>) -> String {
