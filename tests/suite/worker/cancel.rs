@@ -213,3 +213,13 @@ fn a_cancel_counts_for_its_own_call_only() {
     }
     assert_eq!(peer.receive()["type"], "end");
 }
+
+#[test]
+fn a_call_that_is_kept_knows_that_it_is_over() {
+    let lab = Lab::default();
+    let (_worker, mut peer) = lab.serve();
+    assert_eq!(peer.call("keep_call", json!([])), json!(false));
+    // Also while another call runs on the slot, and while the slot waits for one.
+    assert_eq!(peer.call("kept_is_over", json!([])), json!(true));
+    assert!(lab.kept.lock().unwrap().as_ref().unwrap().is_cancelled());
+}

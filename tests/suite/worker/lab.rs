@@ -52,6 +52,7 @@ pub struct Lab {
     pub diary: Arc<Mutex<Vec<String>>>,
     pub name: String,
     pub meeting: Option<Arc<Barrier>>,
+    pub kept: Arc<Mutex<Option<Call>>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -148,6 +149,8 @@ impl DirtyApp for Lab {
             .call("text_of", ["n"], |_: &Lab, n: usize| "x".repeat(n))
             .call("fail_at_length", ["n"], |_: &Lab, n: usize| -> AppResult<()> { Err("x".repeat(n).into()) })
             .call("context", WholeCall, Self::context)
+            .call("keep_call", WholeCall, Self::keep_call)
+            .call("kept_is_over", [], Self::kept_is_over)
             .call("sum", WholeCall, Self::sum)
             .call("bind", WholeCall, Self::bind)
             .call("wait", [], |lab: &Lab| lab.gate.pass())
@@ -250,6 +253,16 @@ impl Lab {
             call.accepts_hints(),
             left,
         )
+    }
+
+    fn keep_call(&self, call: Call) -> bool {
+        let cancelled = call.is_cancelled();
+        *self.kept.lock().unwrap() = Some(call);
+        cancelled
+    }
+
+    fn kept_is_over(&self) -> bool {
+        self.kept.lock().unwrap().as_ref().unwrap().is_cancelled()
     }
 
     fn sum(&self, call: Call) -> AppResult<f64> {
