@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::app::{AppError, AppResult};
 use super::function::Parameters;
-use super::hints::{self, Under};
+use super::hints::{self, Place, Under};
 use super::inbox::{CallNumber, Link};
 use super::values::AnyValue;
 use crate::message::RequestMessage;
@@ -64,7 +64,7 @@ impl Call {
     pub fn args(&self) -> AppResult<Vec<AnyValue<'_>>> {
         self.check()?;
         let args = self.request.args.iter().enumerate();
-        Ok(args.map(|(index, text)| self.value(text, "args", &index.to_string())).collect())
+        Ok(args.map(|(index, text)| self.value(text, Place::Position(index))).collect())
     }
 
     /// The named arguments, in their order.
@@ -74,11 +74,11 @@ impl Call {
     pub fn kwargs(&self) -> AppResult<IndexMap<&str, AnyValue<'_>>> {
         self.check()?;
         let kwargs = self.request.kwargs.iter();
-        Ok(kwargs.map(|(name, text)| (name.as_str(), self.value(text, "kwargs", name))).collect())
+        Ok(kwargs.map(|(name, text)| (name.as_str(), self.value(text, Place::Name(name)))).collect())
     }
 
-    fn value<'c>(&'c self, text: &'c RawValue, list: &str, token: &str) -> AnyValue<'c> {
-        AnyValue::new(text, &Under::argument(&self.request, list, token))
+    fn value<'c>(&'c self, text: &'c RawValue, place: Place<'_>) -> AnyValue<'c> {
+        AnyValue::new(text, &Under::argument(&self.request, place))
     }
 
     fn check(&self) -> AppResult<()> {

@@ -65,6 +65,7 @@ impl Reactor {
     /// Returns when the call is cancelled, and not otherwise.
     async fn cancelled(&self, call: &Call) {
         let link = call.link();
+        // What has come already; and beside an action that is always ready, the reactor never gets to look.
         if call.is_cancelled() {
             return;
         }
@@ -154,10 +155,6 @@ impl<'d> Exchange<'d> {
                     item = poll_fn(|context| items.as_mut().poll_next(context)) => item,
                 };
                 let Some(item) = item else { break };
-                // A stream that is always ready never lets the reactor look.
-                if call.is_cancelled() {
-                    return Err(Failure::Cancelled);
-                }
                 send_item(stream, encoder, item)?;
             }
             stream.write_all(encoder.end()).map_err(Failure::Gone)

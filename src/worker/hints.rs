@@ -15,18 +15,38 @@ use crate::wire::unescape;
 pub(super) use access::MemberList;
 pub(super) use deserializer::Hinted;
 
+/// Where an argument stands in its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'n> {
+    Position(usize),
+    Name(&'n str),
+}
+
+impl Place<'_> {
+    /// The JSON Pointer to it.
+    pub(super) fn pointer(self) -> String {
+        match self {
+            Place::Position(index) => format!("/args/{index}"),
+            Place::Name(name) => format!("/kwargs/{}", name.replace('~', "~0").replace('/', "~1")),
+        }
+    }
+}
+
 /// The hints at and below one value, by the rest of their pointers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Under<'h>(Vec<(&'h str, Hint)>);
 
 impl<'h> Under<'h> {
-    /// The hints of a request that stand for its argument at `pointer`.
-    pub(super) fn argument(request: &'h RequestMessage, list: &str, token: &str) -> Self {
+    /// The hints of a request that stand for its argument at `place`. Most requests have none.
+    pub(super) fn argument(request: &'h RequestMessage, place: Place<'_>) -> Self {
         let Some(hints) = request.hints.as_ref().filter(|hints| !hints.is_empty()) else {
             return Under::default();
         };
-        let all = hints.iter().map(|(pointer, hint)| (pointer.as_str(), *hint)).collect();
-        Under(all).below(list).below(token)
+        let all = Under::new(hints.iter().map(|(pointer, hint)| (pointer.as_str(), *hint)));
+        match place {
+            Place::Position(index) => all.below("args").below(&index.to_string()),
+            Place::Name(name) => all.below("kwargs").below(name),
+        }
     }
 
     pub(super) fn new(hints: impl Iterator<Item = (&'h str, Hint)>) -> Self {

@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 
 use super::call::Call;
-use super::hints::{self, Hinted, Under};
+use super::hints::{self, Hinted, Place, Under};
 use crate::DirtyError;
 
 /// Why a call does not fit its action's parameters.
@@ -12,7 +12,7 @@ use crate::DirtyError;
 pub enum BadArguments {
     #[error("missing parameter {name:?}: expected ({expected})")]
     Missing { name: &'static str, expected: String },
-    #[error("unknown parameter {name:?}: expected ({expected})")]
+    #[error("unknown parameter {:?}: expected ({expected})", excerpt(name))]
     Unknown { name: String, expected: String },
     #[error("too many arguments: got {got} by position, expected at most {} ({expected})", names.len())]
     TooMany { got: usize, names: Vec<&'static str>, expected: String },
@@ -28,19 +28,14 @@ impl BadArguments {
     pub(super) fn into_error(self) -> DirtyError {
         let pointer = match &self {
             BadArguments::IllTyped { pointer, .. } => Some(pointer.clone()),
-            BadArguments::Unknown { name, .. } => Some(format!("/kwargs/{}", token(name))),
-            BadArguments::Twice { name } => Some(format!("/kwargs/{}", token(name))),
-            BadArguments::TooMany { names, .. } => Some(format!("/args/{}", names.len())),
+            BadArguments::Unknown { name, .. } => Some(Place::Name(name).pointer()),
+            BadArguments::Twice { name } => Some(Place::Name(name).pointer()),
+            BadArguments::TooMany { names, .. } => Some(Place::Position(names.len()).pointer()),
             BadArguments::Hint(hint) => Some(hint.pointer.clone()),
             BadArguments::Missing { .. } => None,
         };
         DirtyError::app(self.to_string()).with_details(|details| details.pointer = pointer)
     }
-}
-
-/// A name as a token of a JSON Pointer.
-fn token(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Takes the parameters of one call, in the order of their names.
@@ -62,7 +57,7 @@ impl<'c> Binder<'c> {
         }
         for name in request.kwargs.keys() {
             match names.iter().position(|known| known == name) {
-                None => return Err(BadArguments::Unknown { name: excerpt(name), expected: expected() }),
+                None => return Err(BadArguments::Unknown { name: name.clone(), expected: expected() }),
                 Some(index) if index < request.args.len() => {
                     return Err(BadArguments::Twice { name: names[index] });
                 }
@@ -78,21 +73,20 @@ impl<'c> Binder<'c> {
         let (index, name) = (self.next, self.names[self.next]);
         self.next += 1;
         let request = self.call.request();
-        let (text, list, key) = if let Some(value) = request.args.get(index) {
-            (value.get(), "args", index.to_string())
+        let (text, place) = if let Some(value) = request.args.get(index) {
+            (value.get(), Place::Position(index))
         } else if let Some(value) = request.kwargs.get(name) {
-            (value.get(), "kwargs", name.to_owned())
+            (value.get(), Place::Name(name))
         } else {
             let missing = |_| BadArguments::Missing { name, expected: self.names.join(", ") };
             return T::deserialize(Absent).map_err(missing);
         };
         let ill_typed = |error: serde_json::Error| BadArguments::IllTyped {
             name,
-            pointer: format!("/{list}/{}", token(&key)),
+            pointer: place.pointer(),
             problem: problem(&error),
         };
-        let hints = Under::argument(request, list, &key);
-        T::deserialize(Hinted::new(text, hints)).map_err(ill_typed)
+        T::deserialize(Hinted::new(text, Under::argument(request, place))).map_err(ill_typed)
     }
 }
 

@@ -50,12 +50,13 @@ fn an_error_from_elsewhere_is_an_app_error_with_its_details() {
 #[test]
 fn a_panic_is_an_app_error_and_the_worker_lives() {
     let (_worker, mut peer) = Lab::default().serve();
-    let error = peer.fail("panic", json!([]));
+    let error = peer.fail("panic", json!([404]));
     assert_eq!(
         (&error["error_type"], &error["message"]),
         (&json!("DirtyAppError"), &json!("out of cheese: 404"))
     );
     assert_eq!(error["details"], json!({"app_path": "lab:Lab", "action": "panic"}));
+    assert_eq!(peer.fail("panic_plainly", json!([]))["message"], "out of cheese");
     assert_eq!(peer.fail("panic_oddly", json!([]))["message"], "panicked");
     peer.still_serves();
 }

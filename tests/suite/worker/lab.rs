@@ -133,9 +133,11 @@ impl DirtyApp for Lab {
             })
             .call("keep", ["value"], |_: &Lab, value: AnyValue<'static>| value)
             .call("keep_text", ["value"], |_: &Lab, value: Box<RawValue>| value)
+            .call("wrap", ["value"], |_: &Lab, value: Box<RawValue>| [[value]])
             .call("fail", [], |_: &Lab| -> Result<u8, Empty> { Err(Empty("store")) })
             .call("fail_elsewhere", [], Self::fail_elsewhere)
-            .call("panic", [], |_: &Lab| -> u8 { panic!("out of cheese: {}", 404) })
+            .call("panic", ["n"], |_: &Lab, n: u16| -> u8 { panic!("out of cheese: {n}") })
+            .call("panic_plainly", [], |_: &Lab| -> u8 { panic!("out of cheese") })
             .call("panic_oddly", [], |_: &Lab| -> u8 { std::panic::panic_any(7) })
             .call("nested_nan", [], |_: &Lab| Nested {
                 list: vec![[("a", 1.0)].into(), [("x/~y", f64::NAN)].into()],

@@ -222,14 +222,19 @@ fn the_text_around_a_hinted_value_stays() {
 fn a_result_nested_too_deep_is_refused() {
     let (_worker, mut peer) = Lab::default().serve();
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    // A request is a level deeper than the argument in its list, the reply two.
     let request = |levels| {
-        let args = nested(levels);
-        format!(r#"{{"type":"request","id":"k","app_path":"lab:Lab","action":"keep_text","args":{args}}}"#)
+        let value = nested(levels);
+        format!(r#"{{"type":"request","id":"k","app_path":"lab:Lab","action":"wrap","args":[{value}]}}"#)
     };
-    // The request's args are a level that the result does not have.
-    peer.send_text(&request(511));
-    assert_eq!(peer.text(), format!(r#"{{"type":"response","id":"k","result":{}}}"#, nested(510)));
-    peer.send_text(&request(512));
-    assert_eq!(peer.receive()["error"]["details"]["requirement"], "VAL-3");
+    peer.send_text(&request(509));
+    assert_eq!(peer.text(), format!(r#"{{"type":"response","id":"k","result":{}}}"#, nested(511)));
+    peer.send_text(&request(510));
+    let error = peer.error("k");
+    assert_eq!(error["error_type"], "DirtyAppError");
+    assert_eq!(
+        (&error["details"]["requirement"], &error["details"]["pointer"]),
+        (&json!("VAL-3"), &json!("/result/0/0"))
+    );
     peer.still_serves();
 }
