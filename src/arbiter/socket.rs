@@ -45,7 +45,7 @@ pub enum SocketError {
     /// Others could replace the socket.
     #[error(
         "failed to listen on {path}: directory {directory} has mode {mode:04o}, so other users can replace the socket; \
-         use a directory that only its owner may write to (SEC-1)"
+         use a directory that only its owner may write to (SEC-7)"
     )]
     SharedDirectory {
         /// The path.

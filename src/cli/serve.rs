@@ -86,6 +86,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
+    close_inherited();
     args.logging.start();
     match serve(args) {
         Ok(()) => Exit::Ok.into(),
@@ -93,6 +94,17 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
             eprintln!("dirty serve: {error}");
             Exit::Unreachable.into()
         }
+    }
+}
+
+/// Closes every descriptor but the standard three that the starting process left open. Workers would inherit them, and a
+/// peer of a socket among them would never see its end. Everything opened from here on is close-on-exec.
+fn close_inherited() {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // One of them was the listing itself, which is closed already.
+        let _ = nix::unistd::close(number);
     }
 }
 

@@ -31,9 +31,13 @@ pub fn dirty() -> Command {
 impl Served {
     /// Starts an arbiter with these arguments and waits until it listens.
     pub fn start(arguments: &[&str]) -> Served {
+        Served::start_by(dirty(), arguments)
+    }
+
+    /// The same by a command that goes on to run `dirty` with the arguments that it is given.
+    pub fn start_by(mut command: Command, arguments: &[&str]) -> Served {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("run/d.sock");
-        let mut command = dirty();
         command.arg("serve").arg("--socket").arg(&socket).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();

@@ -346,3 +346,17 @@ while True:
     peer.send(r#"{"type":"request","id":"2","app_path":"no:App","action":"a","args":[],"kwargs":{}}"#);
     assert_eq!(error_type(&peer.receive()), "DirtyNoWorkersAvailableError");
 }
+
+#[test]
+fn descriptors_that_the_arbiter_inherits_do_not_reach_its_workers() {
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#"exec 9</dev/null; exec "$0" "$@""#, env!("CARGO_BIN_EXE_dirty")]);
+    let served = Served::start_by(shell, &["--workers", "1"]);
+    let worker = served.connect().call("whoami", "[]")["result"]["pid"].as_u64().unwrap();
+    for pid in [u64::from(served.pid()), worker] {
+        let open: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().collect();
+        assert!(open.len() > 3);
+        let null = std::fs::read_link(format!("/proc/{pid}/fd/9")).is_ok_and(|to| to.ends_with("null"));
+        assert!(!null, "{open:?}");
+    }
+}
