@@ -11,6 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::delivery::{Delivery, Outgoing};
 use crate::wire::{Frame, FrameDecoder, FrameError, Limits};
 
+/// How many blocks are read before what they hold is looked at.
+const BLOCKS: usize = 16;
+
 /// One connection to (or from) the subject.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -66,9 +69,10 @@ impl Link {
         }
     }
 
+    /// Reads what has arrived, but not without bound: a peer may write faster than this reads, for ever.
     fn read_some(&mut self) {
         let mut block = [0; 64 * 1024];
-        loop {
+        for _ in 0..BLOCKS {
             match self.stream.read(&mut block) {
                 Ok(0) => self.ended = true,
                 Ok(got) => {

@@ -60,14 +60,24 @@ impl Status {
             Status::Pending(_) => "pending",
         }
     }
+}
 
-    /// Why it is so, when it neither passed nor failed.
+impl Entry<'_> {
+    /// Why the requirement neither passed nor failed.
     pub fn reason(&self, run: &Run) -> Option<String> {
-        match self {
+        match &self.status {
             Status::Passed | Status::Failed => None,
             Status::Skipped => Some("the subject lacks a feature that its transcripts need".to_string()),
             Status::NotRun => Some("its transcripts were left out on request".to_string()),
-            Status::NotCovered => Some(format!("not covered by a transcript for the role {}", run.role)),
+            Status::NotCovered if !self.requirement.roles.contains(&run.role) => {
+                let bound: Vec<&str> = self.requirement.roles.iter().map(|role| role.as_str()).collect();
+                Some(format!(
+                    "it binds the {}, and no transcript for the role {} shows it",
+                    bound.join(" and the "),
+                    run.role
+                ))
+            }
+            Status::NotCovered => Some(format!("no transcript for the role {} proves it", run.role)),
             Status::Untestable(reason) | Status::Pending(reason) => Some(reason.clone()),
         }
     }

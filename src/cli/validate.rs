@@ -74,8 +74,12 @@ impl Tally {
             Err(error) => return self.unreadable(path, &error),
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        for inner in entries.into_iter().map(|entry| entry.path()) {
-            if inner.is_dir() || frames || is_judged(&inner) {
+        for entry in entries {
+            // Neither links, which may lead in circles, nor pipes, which may never end.
+            let kind = entry.file_type();
+            let (directory, file) = kind.map_or((false, false), |kind| (kind.is_dir(), kind.is_file()));
+            let inner = entry.path();
+            if directory || file && (frames || is_judged(&inner)) {
                 self.path(&inner, frames);
             }
         }

@@ -138,6 +138,9 @@ fn a_conforming_subject_passes_and_every_requirement_has_its_entry() {
     assert_eq!(status(&report, "CALL-2"), "passed");
     assert_eq!(status(&report, "FRAME-7"), "not_run");
     assert_eq!(status(&report, "CORR-4"), "not_covered");
+    let entries = report["requirements"].as_array().unwrap();
+    let reason = &entries.iter().find(|entry| entry["id"] == "CORR-4").unwrap()["reason"];
+    assert_eq!(reason, "it binds the client, and no transcript for the role arbiter shows it");
     let pending = registry().into_iter().find(|row| row["pending"].is_string());
     if let Some(row) = &pending {
         assert_eq!(status(&report, row["id"].as_str().unwrap()), "pending");

@@ -291,3 +291,23 @@ fn the_kit_blames_a_transcript_that_is_at_fault() {
         "passed"
     );
 }
+
+#[test]
+fn a_peer_that_never_stops_writing_is_judged_by_what_was_due() {
+    let floods = |bytes: Vec<u8>| {
+        move |mut stream: UnixStream| {
+            read_frame(&mut stream);
+            while stream.write_all(&bytes).is_ok() {}
+        }
+    };
+    let begun = Instant::now();
+    let steps = transcript("", STREAM);
+    let outcome = play(&steps, &Options::default(), floods(chunk("r-1", 0).repeat(1000)));
+    assert!(outcome.trace.events().len() < 40, "{} events", outcome.trace.events().len());
+    assert!(
+        failure(outcome).starts_with("step 3 (c1): another message than expected, at /data: wanted 1, got 0")
+    );
+    let outcome = play(&steps, &Options::default(), floods([honest(), honest().repeat(1000)].concat()));
+    assert!(failure(outcome).starts_with("step 5 (c1): a message ({\"type\":\"chunk\""));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}

@@ -124,7 +124,7 @@ pub fn json(run: &Run, requirements: &Requirements) -> Result<String, serde_json
                 anchor: &entry.requirement.anchor,
                 roles: entry.requirement.roles.iter().map(|role| role.as_str()).collect(),
                 status: entry.status.name(),
-                reason: entry.status.reason(run),
+                reason: entry.reason(run),
                 transcripts: entry.transcripts,
                 failed: entry.failed,
             })

@@ -36,7 +36,7 @@ fn case(run: &Run, entry: &Entry<'_>) -> TestCase {
             status.set_message(format!("{} failed: {}", entry.requirement.id, entry.failed.join(", ")));
         }
         other => {
-            if let Some(reason) = other.reason(run) {
+            if let Some(reason) = entry.reason(run) {
                 status.set_message(format!("{}: {reason}", other.name()));
             }
         }
