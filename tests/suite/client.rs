@@ -242,9 +242,9 @@ fn parse_echo(request: &str) -> (String, String) {
 async fn a_call_that_takes_too_long_is_cancelled_and_its_late_reply_reaches_nobody() {
     let script = Script::run(|listener| {
         let mut peer = listener.accept();
-        peer.expect(concat!(
-            r#"{"type":"request","id":"$1","app_path":"a:B","action":"sleep","args":[9],"kwargs":{},"timeout":0.2}"#
-        ));
+        peer.expect(
+            r#"{"type":"request","id":"$1","app_path":"a:B","action":"sleep","args":[9],"kwargs":{},"timeout":0.2}"#,
+        );
         peer.expect(r#"{"type":"cancel","id":"$1"}"#);
         peer.expect(&echo("$2", "[2]"));
         peer.send(r#"{"type":"response","id":"$1","result":"late"}"#);
