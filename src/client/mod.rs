@@ -27,7 +27,7 @@ pub use args::Args;
 pub use call::Call;
 pub use options::ClientOptions;
 
-pub use crate::values::Bytes;
+pub use crate::values::{AnyValue, Bytes};
 
 /// How long to wait for an arbiter that does not accept connections because its backlog is full. It is over in an instant,
 /// or something is wrong.

@@ -29,13 +29,16 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// What stands on the wire for bytes.
+pub(super) const EXPECTED_BYTES: &str = "bytes, which is a string with the hint base64 (VAL-5)";
+
 struct BytesVisitor;
 
 impl<'de> Visitor<'de> for BytesVisitor {
     type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("bytes: a string with the hint base64")
+        f.write_str(EXPECTED_BYTES)
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
@@ -71,5 +74,11 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Bytes<T> {
 impl<T> From<T> for Bytes<T> {
     fn from(bytes: T) -> Self {
         Bytes(bytes)
+    }
+}
+
+impl From<Bytes> for Vec<u8> {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0
     }
 }

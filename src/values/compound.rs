@@ -2,57 +2,83 @@
 
 use serde::ser::{self, Serialize};
 
-use super::encode::{Problem, Writer, Written};
+use super::encode::Problem;
+use super::name::NameWriter;
+use super::writer::{Step, Writer, Written};
 
 /// An array or object that is being written.
-pub(super) struct Compound<'w> {
-    pub writer: &'w mut Writer,
-    pub close: &'static str,
-    /// Items or members written so far.
-    pub index: usize,
-    /// How much of the pointer belongs to this value and is taken back at its end, in bytes.
-    pub tokens: usize,
-    /// The name of the member whose value comes next.
-    pub name: String,
+pub(crate) struct Compound<'w> {
+    writer: &'w mut Writer,
+    close: &'static str,
+    /// Items or members begun so far.
+    count: usize,
+    /// The path's length outside, and inside but for the index or name of the item or member.
+    outside: usize,
+    inside: usize,
     /// Whether this is a `RawValue`, whose only field is its text.
-    pub raw: bool,
+    raw: bool,
 }
 
-impl Compound<'_> {
-    fn comma(&mut self) {
-        if self.index > 0 {
-            self.writer.out.push(',');
+impl<'w> Compound<'w> {
+    /// Opens an array or object; the value of an enum's variant stands in `{"variant": …}`, as in `serde_json`.
+    pub fn open(
+        writer: &'w mut Writer,
+        variant: Option<&str>,
+        open: &'static str,
+        close: &'static str,
+    ) -> Result<Self, Problem> {
+        let outside = writer.path.len();
+        if let Some(variant) = variant {
+            writer.tag(variant)?;
         }
-        self.index += 1;
+        writer.enter(open)?;
+        let inside = writer.path.len();
+        Ok(Compound { writer, close, count: 0, outside, inside, raw: false })
+    }
+
+    pub fn raw(writer: &'w mut Writer) -> Self {
+        let here = writer.path.len();
+        Compound { writer, close: "", count: 0, outside: here, inside: here, raw: true }
+    }
+
+    /// Writes what stands before the next item or member, with the path at the array or object itself.
+    fn comma(&mut self) -> Written {
+        self.writer.path.truncate(self.inside);
+        self.count += 1;
+        if self.count > 1 { self.writer.push(",") } else { Ok(()) }
     }
 
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.comma();
-        self.writer.below(&(self.index - 1).to_string(), value)
+        let written = self.comma();
+        self.writer.note(written)?;
+        self.writer.path.push(Step::Index(self.count - 1));
+        self.writer.value(value)
+    }
+
+    fn name(&mut self, write: impl FnOnce(&mut Writer) -> Written) -> Written {
+        let written = self.comma().and_then(|()| {
+            let start = self.writer.out.len();
+            write(self.writer)?;
+            let end = self.writer.out.len();
+            self.writer.push(":")?;
+            self.writer.path.push(Step::Member(start, end));
+            Ok(())
+        });
+        self.writer.note(written)
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Written {
         if self.raw {
-            return self.writer.display(AsDisplay(value));
+            let written = self.writer.raw(value);
+            return self.writer.note(written);
         }
-        self.comma();
-        self.writer.member(name, value)
+        self.name(|writer| writer.text(name))?;
+        self.writer.value(value)
     }
 
     fn finish(self) -> Written {
-        self.writer.out.push_str(self.close);
-        let here = self.writer.pointer.len() - self.tokens;
-        self.writer.pointer.truncate(here);
-        Ok(())
-    }
-}
-
-/// Shows a value that serializes as a string: `fmt::Formatter` is a serializer too.
-struct AsDisplay<'v, T: ?Sized>(&'v T);
-
-impl<T: Serialize + ?Sized> std::fmt::Display for AsDisplay<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.serialize(f)
+        self.writer.path.truncate(self.outside);
+        self.writer.push(self.close)
     }
 }
 
@@ -98,17 +124,11 @@ impl ser::SerializeMap for Compound<'_> {
     type Error = Problem;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
-        use std::fmt::Write;
-        // A formatter takes what can be a name, strings, numbers and variants, and refuses everything else.
-        self.name.clear();
-        write!(self.name, "{}", AsDisplay(key))
-            .map_err(|_| Problem("the names of an object must be strings or numbers".to_owned()))
+        self.name(|writer| key.serialize(NameWriter(writer)))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.comma();
-        let name = std::mem::take(&mut self.name);
-        self.writer.member(&name, value)
+        self.writer.value(value)
     }
 
     fn end(self) -> Written {

@@ -1,41 +1,59 @@
 //! JSON text to Rust values.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use serde::de::value::SeqDeserializer;
 use serde::de::{Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use super::access::{Entries, Items};
-use super::hints::{Node, plain};
+use super::any::{ANY_VALUE, Parts};
+use super::bytes::EXPECTED_BYTES;
+use super::check::plain;
+use super::hints::{HintTree, Node};
 use super::key::Name;
+use super::meaning::Meaning;
 use super::{RAW_VALUE, ValueError, push_token};
 use crate::message::{Hint, Hints};
 
 /// Reads a value, which stands at the JSON Pointer `at` of its message, honouring the `hints` of that message.
 ///
-/// A type that wants bytes gets them from a string with the hint `base64` only. `RawValue` gets the text as it
-/// is, hints or not.
+/// A type that wants bytes gets them from a string with the hint `base64` only, or from an array of numbers.
+/// `RawValue` gets the text as it is, hints or not; [`AnyValue`](super::AnyValue) gets it with its hints.
 ///
 /// # Errors
 /// [`ValueError`] with the place of what is not of the type, or of a hint that does not fit (VAL-5). Other than
-/// for `RawValue`, nesting is limited to serde_json's 128 levels.
+/// for `RawValue` and `AnyValue`, nesting is limited to serde_json's 128 levels.
 pub fn decode<'de, T: Deserialize<'de>>(
     value: &'de RawValue,
     at: &str,
     hints: Option<&Hints>,
 ) -> Result<T, ValueError> {
-    let root = hints.map(|hints| Node::collect(hints, at)).filter(|node| !node.is_empty());
-    if let Some(root) = &root {
-        root.check(value.get(), at)?;
+    let tree = hints.map(|hints| HintTree::new(hints, at)).unwrap_or_default();
+    let root = tree.root();
+    if let Some(root) = root {
+        root.check(value)?;
     }
+    decode_checked(value, at, root)
+}
+
+/// Reads a value, which stands at the JSON Pointer that `at` shows as, and whose hints, those at and below `node`,
+/// have been checked.
+///
+/// # Errors
+/// [`ValueError`] with the place of what is not of the type.
+pub(crate) fn decode_checked<'de, T: Deserialize<'de>>(
+    value: &'de RawValue,
+    at: impl Display,
+    node: Option<Node<'_>>,
+) -> Result<T, ValueError> {
     let failed = RefCell::new(None);
     let place = Place { above: None, token: Token::Root };
     let mut json = serde_json::Deserializer::from_str(value.get());
-    let reader = Reader { inner: &mut json, at: At { place: &place, node: root.as_ref(), failed: &failed } };
+    let reader = Reader { inner: &mut json, at: At { place: &place, node, failed: &failed } };
     T::deserialize(reader).map_err(|error| {
-        let mut pointer = at.to_owned();
+        let mut pointer = at.to_string();
         pointer.push_str(&failed.take().unwrap_or_default());
         ValueError { pointer, problem: plain(&error) }
     })
@@ -70,14 +88,14 @@ impl Place<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     place: &'a Place<'a>,
-    node: Option<&'a Node>,
+    node: Option<Node<'a>>,
     /// The place of the innermost error.
     failed: &'a RefCell<Option<String>>,
 }
 
 impl<'a> At<'a> {
     fn hint(&self) -> Option<Hint> {
-        self.node.and_then(|node| node.here)
+        self.node.and_then(|node| node.here())
     }
 
     /// Runs `read` one level further down, and notes the place if it is the first to fail.
@@ -118,37 +136,27 @@ fn hinted<'de, D: Deserializer<'de>, V: Visitor<'de>>(
     deserializer: D,
     visitor: V,
 ) -> Result<V::Value, D::Error> {
-    let Name(text) = Name::deserialize(deserializer)?;
-    let wrong = |expected: &str| D::Error::invalid_value(Unexpected::Str(&text), &expected);
-    match hint {
-        Hint::Base64 => {
-            let bytes = STANDARD.decode(text.as_bytes());
-            visitor.visit_byte_buf(bytes.map_err(|_| wrong("base64 with padding, as its hint says (VAL-5)"))?)
-        }
-        Hint::Float => match &*text {
-            "NaN" => visitor.visit_f64(f64::NAN),
-            "Infinity" => visitor.visit_f64(f64::INFINITY),
-            "-Infinity" => visitor.visit_f64(f64::NEG_INFINITY),
-            _ => Err(wrong("\"NaN\", \"Infinity\" or \"-Infinity\", as its hint says (VAL-5)")),
-        },
-        Hint::Int => {
-            let digits = text.strip_prefix('-').unwrap_or(&text);
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(wrong("a decimal integer, as its hint says (VAL-5)"));
-            }
-            if let Ok(value) = text.parse() {
+    match Meaning::of(&Name::deserialize(deserializer)?.0, hint).map_err(expected)? {
+        Meaning::Bytes(bytes) => visitor.visit_byte_buf(bytes),
+        Meaning::Float(value) => visitor.visit_f64(value),
+        Meaning::Integer(digits) => {
+            if let Ok(value) = digits.parse() {
                 visitor.visit_u64(value)
-            } else if let Ok(value) = text.parse() {
+            } else if let Ok(value) = digits.parse() {
                 visitor.visit_i64(value)
-            } else if let Ok(value) = text.parse() {
+            } else if let Ok(value) = digits.parse() {
                 visitor.visit_u128(value)
-            } else if let Ok(value) = text.parse() {
+            } else if let Ok(value) = digits.parse() {
                 visitor.visit_i128(value)
             } else {
-                Err(wrong("an integer of at most 128 bits"))
+                Err(D::Error::invalid_value(Unexpected::Other("an integer beyond 128 bits"), &visitor))
             }
         }
     }
+}
+
+fn expected<E: Error>(what: &str) -> E {
+    E::custom(format_args!("expected {what}"))
 }
 
 macro_rules! forward {
@@ -156,6 +164,34 @@ macro_rules! forward {
         fn $function<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
             match self.at.hint() {
                 Some(hint) => hinted(hint, self.inner, visitor),
+                None => {
+                    let visitor = self.with(visitor);
+                    self.inner.$function($($argument,)* visitor)
+                }
+            }
+        }
+    )*};
+}
+
+/// Bytes are no text, even if they would be UTF-8; an integer, too large perhaps for any type, is its digits.
+macro_rules! texts {
+    ($($function:ident),*) => {$(
+        fn $function<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            match self.at.hint() {
+                Some(Hint::Base64) => Err(D::Error::invalid_type(Unexpected::Other("bytes"), &visitor)),
+                Some(Hint::Float) => hinted(Hint::Float, self.inner, visitor),
+                Some(Hint::Int) | None => self.inner.$function(visitor),
+            }
+        }
+    )*};
+}
+
+/// A list of bytes is a spelling of bytes.
+macro_rules! sequences {
+    ($($function:ident($($argument:ident: $type:ty),*)),* $(,)?) => {$(
+        fn $function<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
+            match self.at.hint() {
+                Some(hint) => hinted(hint, self.inner, ByteList(visitor)),
                 None => {
                     let visitor = self.with(visitor);
                     self.inner.$function($($argument,)* visitor)
@@ -183,32 +219,20 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<'_, D> {
         deserialize_u128(),
         deserialize_f32(),
         deserialize_f64(),
-        deserialize_char(),
         deserialize_unit(),
         deserialize_unit_struct(name: &'static str),
-        deserialize_seq(),
-        deserialize_tuple(len: usize),
-        deserialize_tuple_struct(name: &'static str, len: usize),
         deserialize_map(),
         deserialize_struct(name: &'static str, fields: &'static [&'static str]),
         deserialize_enum(name: &'static str, variants: &'static [&'static str]),
-        deserialize_identifier(),
     );
 
-    // The text of an integer, too large perhaps for any type, is what a string type can have of it.
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        match self.at.hint() {
-            Some(hint) if hint != Hint::Int => hinted(hint, self.inner, visitor),
-            _ => self.inner.deserialize_str(visitor),
-        }
-    }
+    texts!(deserialize_char, deserialize_str, deserialize_string, deserialize_identifier);
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        match self.at.hint() {
-            Some(hint) if hint != Hint::Int => hinted(hint, self.inner, visitor),
-            _ => self.inner.deserialize_string(visitor),
-        }
-    }
+    sequences!(
+        deserialize_seq(),
+        deserialize_tuple(len: usize),
+        deserialize_tuple_struct(name: &'static str, len: usize),
+    );
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_byte_buf(visitor)
@@ -237,6 +261,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<'_, D> {
     ) -> Result<V::Value, D::Error> {
         if name == RAW_VALUE {
             return self.inner.deserialize_newtype_struct(name, visitor);
+        }
+        if name == ANY_VALUE {
+            let hints = self.at.node.iter().flat_map(Node::relative);
+            let hints = hints.flat_map(|(pointer, hint)| [pointer, hint.as_str()]);
+            return visitor.visit_seq(Parts { text: Some(self.inner), hints });
         }
         visitor.visit_newtype_struct(self)
     }
@@ -317,7 +346,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for PlainBytes<V> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
-        Err(E::invalid_type(Unexpected::Str(text), &"bytes, which is a string with the hint base64 (VAL-5)"))
+        Err(E::invalid_type(Unexpected::Str(text), &EXPECTED_BYTES))
     }
 
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
@@ -326,5 +355,20 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for PlainBytes<V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
         self.0.visit_seq(items)
+    }
+}
+
+/// Gives bytes to a visitor that wants a sequence.
+struct ByteList<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for ByteList<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<V::Value, E> {
+        self.0.visit_seq(SeqDeserializer::new(bytes.into_iter()))
     }
 }

@@ -22,26 +22,54 @@
 //! # Ok::<(), dirty_arbiter::values::ValueError>(())
 //! ```
 
+use std::borrow::Cow;
+
 mod access;
+mod any;
 mod bytes;
+mod check;
 mod compound;
 mod decode;
 mod encode;
 mod hints;
 mod key;
+mod meaning;
+mod name;
+mod raw;
+mod serializer;
+mod writer;
 
+pub use any::AnyValue;
 pub use bytes::Bytes;
 pub use decode::decode;
 pub use encode::{Hinting, encode};
 
+#[cfg(feature = "worker")]
+pub(crate) use self::{
+    check::NAMES_NOTHING,
+    decode::decode_checked,
+    encode::{Problem, Refusal},
+    hints::{HintTree, Node},
+    writer::Writer,
+};
+
 /// A value that cannot be encoded, or cannot be read as what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("value at {pointer}: {problem}")]
+#[error("value{}: {problem}", Place(pointer))]
 pub struct ValueError {
-    /// JSON Pointer (RFC 6901) into the message.
+    /// JSON Pointer (RFC 6901) into the message; empty for a whole [`AnyValue`].
     pub pointer: String,
     /// What is wrong there.
     pub problem: String,
+}
+
+/// Shows where a value stands.
+struct Place<'p>(&'p str);
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " at {}", self.0) }
+    }
 }
 
 /// The name under which serde_json's `RawValue` passes through a serializer or deserializer, which must hand it
@@ -51,11 +79,13 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// Appends one reference token to a JSON Pointer.
 pub(crate) fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
-    for character in token.chars() {
-        match character {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            other => pointer.push(other),
-        }
+    pointer.push_str(&escape(token));
+}
+
+/// A name as a reference token of a JSON Pointer.
+pub(crate) fn escape(name: &str) -> Cow<'_, str> {
+    match name.contains(['~', '/']) {
+        true => Cow::Owned(name.replace('~', "~0").replace('/', "~1")),
+        false => Cow::Borrowed(name),
     }
 }

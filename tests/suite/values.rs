@@ -1,5 +1,8 @@
 //! Values: what serde_json would write and read, plus bytes, non-finite numbers and large integers by hints.
 
+mod shapes;
+mod texts;
+
 use std::collections::BTreeMap;
 
 use dirty_arbiter::message::{Hint, Hints};
@@ -129,7 +132,7 @@ fn a_refusal_names_the_place() {
         (written(&deep(f32::NEG_INFINITY), Hinting::Bytes), "value at /result/deep/1: -Infinity is not JSON"),
         (
             written(&deep(BTreeMap::from([((1, 2), 3)])), Hinting::All),
-            "value at /result/deep/1: the names of an object must be strings or numbers",
+            "value at /result/deep/1: an array cannot be the name of a member",
         ),
     ];
     for (case, expected) in cases {
@@ -205,6 +208,24 @@ fn bytes_are_read_only_where_a_hint_says_so() {
 }
 
 #[test]
+fn bytes_are_no_text_but_can_be_a_list() {
+    let base64 = &[("/result", Hint::Base64)];
+    assert_eq!(read::<Vec<u8>>(r#""aGk=""#, base64), Ok(b"hi".to_vec()));
+    assert_eq!(read::<(u8, u8)>(r#""aGk=""#, base64), Ok((b'h', b'i')));
+    let text = read::<String>(r#""aGk=""#, base64).unwrap_err().to_string();
+    assert_eq!(text, "value at /result: invalid type: bytes, expected a string");
+    assert!(read::<char>(r#""aA==""#, base64).is_err());
+    assert!(read::<Vec<u8>>(r#""7""#, &[("/result", Hint::Int)]).is_err());
+}
+
+#[test]
+fn a_hint_of_any_depth_is_refused_in_peace() {
+    let pointer = format!("/result{}", "/0".repeat(1_000_000));
+    let error = read::<Vec<u8>>("[1]", &[(&pointer, Hint::Int)]).unwrap_err();
+    assert_eq!((error.pointer, error.problem.as_str()), (pointer, "a hint names nothing (VAL-5)"));
+}
+
+#[test]
 fn hints_below_other_members_do_not_concern_this_value() {
     let text: &RawValue = serde_json::from_str(r#""YQ==""#).unwrap();
     let hints: Hints = [("/args/1", Hint::Base64), ("/args/10", Hint::Int), ("/args/0", Hint::Float)]
@@ -233,6 +254,16 @@ fn a_hint_that_does_not_fit_is_an_error_even_beside_what_is_read() {
         format!("value at /result/a: {not_a_string}")
     );
     assert_eq!(misfit("null", "/result", Hint::Float), format!("value at /result: {not_a_string}"));
+    assert_eq!(
+        misfit(r#"[{"a":"AAE"}]"#, "/result/0/a", Hint::Base64),
+        "value at /result/0/a: expected base64 with padding, as its hint says (VAL-5)"
+    );
+    assert_eq!(misfit(r#"{"~":"1"}"#, "/result/~", Hint::Int), format!("value at /result/~: {nothing}"));
+    assert_eq!(
+        misfit(r#"{"":"x"}"#, "/result/", Hint::Int),
+        "value at /result/: expected a decimal integer, as its \
+        hint says (VAL-5)"
+    );
 }
 
 #[test]
@@ -248,7 +279,9 @@ fn a_string_that_is_not_what_its_hint_says_is_refused() {
     for text in [r#""nan""#, r#""1.5""#, r#""+Infinity""#] {
         refused(text, Hint::Float);
     }
-    for text in [r#""""#, r#""-""#, r#""+1""#, r#""1.0""#, r#"" 1""#, r#""0x1""#, r#""1e3""#] {
+    for text in
+        [r#""""#, r#""-""#, r#""01""#, r#""-00""#, r#""+1""#, r#""1.0""#, r#"" 1""#, r#""0x1""#, r#""1e3""#]
+    {
         refused(text, Hint::Int);
     }
 }
