@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::app::{AppError, AppResult};
 use super::function::Parameters;
-use super::hints::{self, Place, Under};
+use super::hints::{ArgumentHints, Place};
 use super::inbox::{CallNumber, Link};
-use super::values::AnyValue;
 use crate::message::RequestMessage;
+use crate::values::AnyValue;
 
 /// One call: what was asked, by when, and whether it still matters.
 ///
@@ -62,9 +61,9 @@ impl Call {
     /// # Errors
     /// When a hint of the request fits no value (VAL-5).
     pub fn args(&self) -> AppResult<Vec<AnyValue<'_>>> {
-        self.check()?;
+        let hints = ArgumentHints::read(&self.request)?;
         let args = self.request.args.iter().enumerate();
-        Ok(args.map(|(index, text)| self.value(text, Place::Position(index))).collect())
+        Ok(args.map(|(index, text)| AnyValue::new(text, hints.of(Place::Position(index)))).collect())
     }
 
     /// The named arguments, in their order.
@@ -72,17 +71,11 @@ impl Call {
     /// # Errors
     /// When a hint of the request fits no value (VAL-5).
     pub fn kwargs(&self) -> AppResult<IndexMap<&str, AnyValue<'_>>> {
-        self.check()?;
+        let hints = ArgumentHints::read(&self.request)?;
         let kwargs = self.request.kwargs.iter();
-        Ok(kwargs.map(|(name, text)| (name.as_str(), self.value(text, Place::Name(name)))).collect())
-    }
-
-    fn value<'c>(&'c self, text: &'c RawValue, place: Place<'_>) -> AnyValue<'c> {
-        AnyValue::new(text, &Under::argument(&self.request, place))
-    }
-
-    fn check(&self) -> AppResult<()> {
-        hints::check(&self.request).map_err(AppError::from)
+        Ok(kwargs
+            .map(|(name, text)| (name.as_str(), AnyValue::new(text, hints.of(Place::Name(name)))))
+            .collect())
     }
 
     /// Binds the arguments to parameters, as for an action that was registered with these names.

@@ -50,7 +50,7 @@ impl Failure {
             Failure::Panic(text) => DirtyError::app(text),
             Failure::Encode(error) => DirtyError::app(error.to_string()).with_details(|details| {
                 details.requirement = Some(error.requirement().to_owned());
-                details.pointer = Some(error.pointer);
+                details.pointer = Some(error.into_pointer());
             }),
             Failure::Cancelled => DirtyError::cancelled(),
             Failure::Runtime(error) => DirtyError::app(format!("cannot run async actions: {error}")),

@@ -113,8 +113,8 @@ mod process;
 mod service;
 mod setup;
 mod slot;
-mod values;
 
+pub use crate::values::{AnyValue, Bytes};
 pub use actions::Actions;
 pub use app::{AppError, AppResult, DirtyApp};
 pub use call::Call;
@@ -122,4 +122,3 @@ pub use function::{Fallible, Function, Outcome, Parameters, Plain, WholeCall};
 pub use host::{BootError, Host};
 pub use service::Worker;
 pub use setup::{Setup, SetupError};
-pub use values::{AnyValue, Bytes};

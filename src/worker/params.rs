@@ -3,8 +3,9 @@
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 
 use super::call::Call;
-use super::hints::{self, Hinted, Place, Under};
+use super::hints::{ArgumentHints, Place};
 use crate::DirtyError;
+use crate::values::{ValueError, decode_checked};
 
 /// Why a call does not fit its action's parameters.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +21,17 @@ pub enum BadArguments {
     Twice { name: &'static str },
     #[error("parameter {name:?}: {problem}")]
     IllTyped { name: &'static str, pointer: String, problem: String },
-    #[error("{0}")]
-    Hint(#[from] hints::BadHint),
+    #[error(transparent)]
+    Hint(#[from] ValueError),
 }
 
 impl BadArguments {
     pub(super) fn into_error(self) -> DirtyError {
         let pointer = match &self {
             BadArguments::IllTyped { pointer, .. } => Some(pointer.clone()),
-            BadArguments::Unknown { name, .. } => Some(Place::Name(name).pointer()),
-            BadArguments::Twice { name } => Some(Place::Name(name).pointer()),
-            BadArguments::TooMany { names, .. } => Some(Place::Position(names.len()).pointer()),
+            BadArguments::Unknown { name, .. } => Some(Place::Name(name).to_string()),
+            BadArguments::Twice { name } => Some(Place::Name(name).to_string()),
+            BadArguments::TooMany { names, .. } => Some(Place::Position(names.len()).to_string()),
             BadArguments::Hint(hint) => Some(hint.pointer.clone()),
             BadArguments::Missing { .. } => None,
         };
@@ -43,6 +44,7 @@ impl BadArguments {
 pub struct Binder<'c> {
     names: &'c [&'static str],
     call: &'c Call,
+    hints: ArgumentHints<'c>,
     next: usize,
 }
 
@@ -64,8 +66,8 @@ impl<'c> Binder<'c> {
                 Some(_) => {}
             }
         }
-        hints::check(request)?;
-        Ok(Binder { names, call, next: 0 })
+        let hints = ArgumentHints::read(request)?;
+        Ok(Binder { names, call, hints, next: 0 })
     }
 
     /// The next parameter.
@@ -73,28 +75,27 @@ impl<'c> Binder<'c> {
         let (index, name) = (self.next, self.names[self.next]);
         self.next += 1;
         let request = self.call.request();
-        let (text, place) = if let Some(value) = request.args.get(index) {
-            (value.get(), Place::Position(index))
+        let (value, place) = if let Some(value) = request.args.get(index) {
+            (value, Place::Position(index))
         } else if let Some(value) = request.kwargs.get(name) {
-            (value.get(), Place::Name(name))
+            (value, Place::Name(name))
         } else {
             let missing = |_| BadArguments::Missing { name, expected: self.names.join(", ") };
             return T::deserialize(Absent).map_err(missing);
         };
-        let ill_typed = |error: serde_json::Error| BadArguments::IllTyped {
-            name,
-            pointer: place.pointer(),
-            problem: problem(&error),
-        };
-        T::deserialize(Hinted::new(text, Under::argument(request, place))).map_err(ill_typed)
+        decode_checked(value, place, self.hints.of(place)).map_err(|ValueError { pointer, problem }| {
+            let problem = shorter(&problem);
+            let problem = match pointer == place.to_string() {
+                true => problem,
+                false => format!("at {}: {problem}", excerpt(&pointer)),
+            };
+            BadArguments::IllTyped { name, pointer, problem }
+        })
     }
 }
 
-/// What serde says is wrong, without the place in the argument's text and without quoting long values.
-fn problem(error: &serde_json::Error) -> String {
-    let all = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let what = all.strip_suffix(&place).unwrap_or(&all);
+/// What serde says is wrong, without quoting long values.
+fn shorter(what: &str) -> String {
     let mismatch = what.strip_prefix("invalid type: ").or(what.strip_prefix("invalid value: "));
     match mismatch.and_then(|mismatch| mismatch.rsplit_once(", expected ")) {
         Some((got, expected)) => format!("expected {}, got {}", excerpt(expected), excerpt(got)),

@@ -100,8 +100,8 @@ fn what_is_wrong_is_named() {
             "job",
             json!([{"width": "w"}]),
             json!({}),
-            r#"parameter "job": expected u32, got string "w""#,
-            json!("/args/0"),
+            r#"parameter "job": at /args/0/width: expected u32, got string "w""#,
+            json!("/args/0/width"),
         ),
         (
             "nothing",

@@ -143,7 +143,9 @@ impl DirtyApp for Lab {
                 list: vec![[("a", 1.0)].into(), [("x/~y", f64::NAN)].into()],
             })
             .call("infinite", [], |_: &Lab| (1, [f32::INFINITY, f32::NEG_INFINITY]))
-            .call("bytes", ["n"], |_: &Lab, n: usize| ("text", Bytes((0..n).map(|i| i as u8).collect())))
+            .call("bytes", ["n"], |_: &Lab, n: usize| {
+                ("text", Bytes(Vec::from_iter((0..n).map(|i| i as u8))))
+            })
             .call("bad_key", [], |_: &Lab| BTreeMap::from([(vec![1], 1)]))
             .call("refuses", [], |_: &Lab| [Some(Refuses), None])
             .call("shrugs", [], |_: &Lab| Shrugs)

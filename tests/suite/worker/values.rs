@@ -27,7 +27,7 @@ fn what_cannot_be_sent_is_refused_by_its_place() {
         ("bytes", json!([3]), "/result/1", "bytes", "VAL-7"),
         ("bad_key", json!([]), "/result", "an array", "ERR-7"),
         ("refuses", json!([]), "/result/0", "not today", "ERR-7"),
-        ("shrugs", json!([]), "/result", "ignored", "ERR-7"),
+        ("shrugs", json!([]), "/result/0", "NaN", "ERR-7"),
     ];
     for (action, args, pointer, word, requirement) in cases {
         for extra in [json!({}), json!({"accept_hints": false})] {
@@ -156,7 +156,9 @@ fn bytes_are_no_text_and_text_is_no_bytes() {
     assert_eq!(message["error"]["message"], r#"parameter "text": expected a string, got bytes"#);
     let message = ask("job", json!([{"width": 1, "data": "aGk="}]), json!({}));
     let text = message["error"]["message"].as_str().unwrap();
-    assert!(text.contains("expected bytes (a base64 string with a hint), got string \"aGk=\""), "{message}");
+    assert!(text.contains("expected bytes, which is a string with the hint base64 (VAL-5)"), "{message}");
+    assert!(text.ends_with(r#", got string "aGk=""#), "{message}");
+    assert_eq!(message["error"]["details"]["pointer"], "/args/0/data");
 }
 
 #[test]
@@ -176,6 +178,9 @@ fn a_hint_that_fits_no_value_is_an_app_error() {
         (json!(["AAEC"]), json!({"/result": "base64"}), "/result"),
         (json!([["AAEC"]]), json!({"/args/0/0/0": "base64"}), "/args/0/0/0"),
         (json!([{"a": "AAEC"}]), json!({"/args/0/b": "base64"}), "/args/0/b"),
+        (json!([{"a": ["AAEC"]}]), json!({"/args/0/a/0": "base64", "/args/0/a/1/2": "int"}), "/args/0/a/1/2"),
+        (json!(["AAEC"]), json!({"/args/0": "base64", "/args/0/~": "base64"}), "/args/0/~"),
+        (json!(["AAEC"]), json!({"/kwargs/~": "base64"}), "/kwargs/~"),
     ];
     for action in ["keep", "sum"] {
         for (args, hints, pointer) in &cases {
