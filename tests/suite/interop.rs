@@ -1,5 +1,6 @@
 //! Interoperability with gunicorn 25.0.3, the last that speaks `json/1`: its stock client and its web server against our
-//! arbiter, and our client against its arbiter. Everything is a real process on a real socket.
+//! arbiter, its worker under our arbiter, and our clients against its arbiter. Everything is a real process on a real
+//! socket.
 //!
 //! The Python side is in `tests/interop`; each of its drivers makes the checks that are named here, one by one.
 
@@ -204,6 +205,38 @@ fn the_compatible_mode_and_the_stock_client() {
             "an_unknown_app_is_dirty_no_workers_available_error",
             "a_stream_of_an_unknown_app_is_dirty_no_workers_available_error",
             "everything_else_is_as_usual",
+        ],
+    );
+}
+
+/// gunicorn's own dirty worker as a worker of our arbiter.
+#[test]
+fn gunicorns_own_worker_serves_our_arbiter() {
+    let worker = driver::folder().join("gunicorn_worker.py");
+    let command = format!("'{}' -B '{}'", driver::python().program().display(), worker.display());
+    stock_client(
+        "stock_worker.py",
+        &[
+            "--app",
+            "fixture:App",
+            "--workers",
+            "1",
+            "--compat",
+            "gunicorn",
+            "--cancel-grace",
+            "0.3",
+            "--worker-command",
+            &command,
+        ],
+        &[
+            "calls_and_values_pass",
+            "streams_pass",
+            "the_literals_for_nan_and_infinity_pass_both_ways",
+            "the_errors_of_the_worker_arrive_as_it_sent_them",
+            "a_stream_that_fails_midway_yields_its_items_first",
+            "a_cancelled_call_is_answered_at_once_and_its_remains_reach_nobody",
+            "a_worker_that_outstays_its_time_is_replaced",
+            "a_worker_that_dies_is_replaced",
         ],
     );
 }

@@ -29,7 +29,12 @@ impl Python {
 
     /// A command that runs this interpreter, untouched by the caller's Python settings.
     pub fn command(&self) -> Command {
-        plain(self.environment.join("bin/python"))
+        plain(self.program())
+    }
+
+    /// The path of the interpreter.
+    pub fn program(&self) -> PathBuf {
+        self.environment.join("bin/python")
     }
 }
 
