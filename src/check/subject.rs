@@ -12,7 +12,7 @@ mod process;
 mod worker;
 
 use process::Process;
-pub use process::end_all;
+pub use process::exit_with_all;
 
 /// Where the subject comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

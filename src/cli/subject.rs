@@ -1,11 +1,15 @@
 //! What the commands that start subjects share.
 
+use std::sync::mpsc;
+use std::thread;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::check::delivery::Delivery;
 use crate::check::replay::Options;
-use crate::check::subject::end_all;
+use crate::check::subject::exit_with_all;
 
 /// How transcripts are played.
 #[derive(Args)]
@@ -35,24 +39,29 @@ fn factor(text: &str) -> Result<f64, String> {
 
 /// From now on SIGINT, SIGTERM and SIGHUP end the subjects that were started before they end this process.
 pub(super) fn end_on_interrupt() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        // Without it an interrupt ends this process as it always does.
-        let Ok(runtime) = runtime else { return };
-        let caught = runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut hangup = signal(SignalKind::hangup())?;
-            Ok::<i32, std::io::Error>(tokio::select! {
-                _ = interrupt.recv() => 130,
-                _ = terminate.recv() => 143,
-                _ = hangup.recv() => 129,
-            })
-        });
-        if let Ok(code) = caught {
-            end_all();
-            std::process::exit(code);
+    let (ready, is_ready) = mpsc::channel();
+    thread::spawn(move || {
+        // Without a runtime or handlers an interrupt ends this process as it always does.
+        if let Ok(code) = interrupted(ready) {
+            exit_with_all(code)
         }
     });
+    // Nothing is started before the handlers are there. A thread that has failed hangs up.
+    let _ = is_ready.recv();
+}
+
+/// Waits for a signal, after it has said on `ready` that none will be missed; gives the exit code.
+fn interrupted(ready: mpsc::Sender<()>) -> std::io::Result<i32> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let _ = ready.send(());
+        Ok(tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+            _ = hangup.recv() => 129,
+        })
+    })
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -22,16 +22,30 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of its standard error is shown, in lines.
 const LAST_LINES: usize = 8;
 
-/// The process groups and directories that are alive, for an end in a hurry.
-static LIVE: Mutex<BTreeMap<i32, PathBuf>> = Mutex::new(BTreeMap::new());
+/// The process groups that are alive, with their directories: for an end in a hurry.
+static LIVE: Mutex<Live> = Mutex::new(Live { groups: BTreeMap::new(), over: false });
 
-/// Kills every subject that this process has started and removes their directories: for signal handlers.
-pub fn end_all() {
-    let live = std::mem::take(&mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner));
-    for (group, directory) in live {
+struct Live {
+    groups: BTreeMap<i32, PathBuf>,
+    /// Nothing may be started any more.
+    over: bool,
+}
+
+fn live() -> MutexGuard<'static, Live> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every subject that this process has started, removes their directories, and ends this process. None is
+/// started and none is waited for any more, whatever other threads are doing.
+pub fn exit_with_all(code: i32) -> ! {
+    let mut live = live();
+    live.over = true;
+    for (group, directory) in std::mem::take(&mut live.groups) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         let _ = std::fs::remove_dir_all(directory);
     }
+    // The lock is held until the end: whoever sees a subject die waits here instead of reporting it.
+    std::process::exit(code)
 }
 
 /// A child process, leader of its own group.
@@ -81,13 +95,15 @@ impl Process {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stderr(output).process_group(0);
         command.stdout(if piped { Stdio::piped() } else { copy.into() });
-        let mut child =
-            spawn(command).map_err(|source| SubjectError::Spawn { program: name.clone(), source })?;
+        // Held until the child is in the list, so that no end in a hurry can miss it.
+        let mut live = live();
+        let spawned = if live.over { Err(io::Error::other("interrupted")) } else { spawn(command) };
+        let mut child = spawned.map_err(|source| SubjectError::Spawn { program: name.clone(), source })?;
         let lifeline = child.stdin.take();
         let stdout = child.stdout.take();
         let process = Process { child, name, lifeline, stdout, directory };
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-        live.insert(process.group().as_raw(), process.directory.path().to_owned());
+        live.groups.insert(process.group().as_raw(), process.directory.path().to_owned());
+        drop(live);
         Ok(process)
     }
 
@@ -158,6 +174,6 @@ impl Drop for Process {
         // Whatever the leader has left behind in its group; the leader itself, if it would not listen.
         let _ = killpg(group, Signal::SIGKILL);
         let _: io::Result<_> = self.child.wait();
-        LIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&group.as_raw());
+        live().groups.remove(&group.as_raw());
     }
 }
