@@ -15,8 +15,13 @@ import threading
 import time
 import traceback
 
+from gunicorn.dirty.protocol import DirtyProtocol
+
 APP = "fixture:App"
 SOCKET = os.environ["GUNICORN_DIRTY_SOCKET"]
+
+# A pause that nobody waits out: what ends sooner has not waited for it.
+LONG = 600
 
 # A check that hangs ends the driver, with the stack of every thread on stderr.
 LIMIT_SECONDS = 40
@@ -95,6 +100,15 @@ class Elapsed:
         elapsed = time.monotonic() - self._start
         if elapsed < seconds:
             raise AssertionError(f"took {elapsed:.2f} s, wanted at least {seconds} s")
+
+
+def cancel(client, stream):
+    """Ends a stream before its time, on the connection of `client`. The stock client cannot say this; the wire can."""
+    message = {"type": "cancel", "id": stream._request_id}
+    if client._writer is None:
+        DirtyProtocol.write_message(client._sock, message)
+    else:
+        client._writer.write(DirtyProtocol.encode(message))
 
 
 def in_threads(count, work):

@@ -6,9 +6,9 @@ import signal
 import socket
 import struct
 
-from gunicorn.dirty import DirtyClient, close_dirty_client, get_dirty_client
+from gunicorn.dirty import DirtyClient, DirtyError, close_dirty_client, get_dirty_client
 
-from checks import APP, SOCKET, Elapsed, check, equal, in_threads, main
+from checks import APP, LONG, SOCKET, cancel, check, equal, in_threads, main, raises
 
 
 def own_answers(client, name, turns):
@@ -69,26 +69,27 @@ def processes_get_their_own_answers():
 
 @check
 def the_two_workers_work_at_the_same_time():
-    def work(tag):
-        with DirtyClient(SOCKET) as client:
-            return client.execute(APP, "sleep", 0.5, tag)
-
-    both = Elapsed()
-    equal(in_threads(2, work), [0, 1])
-    both.below(0.95)
+    # Both streams have begun, and neither ends by itself.
+    with DirtyClient(SOCKET) as one, DirtyClient(SOCKET) as other:
+        streams = [client.stream(APP, "slow_count", 2, LONG) for client in (one, other)]
+        equal([next(stream) for stream in streams], [0, 0])
+        for client, stream in zip((one, other), streams):
+            cancel(client, stream)
+            with raises(DirtyError):
+                next(stream)
 
 
 @check
 def no_call_waits_behind_a_busy_worker_while_the_other_is_idle():
     # gunicorn deals calls out in turn, so every second one would wait for the stream.
     with DirtyClient(SOCKET) as busy, DirtyClient(SOCKET) as client:
-        stream = busy.stream(APP, "slow_count", 2, 1.0)
+        stream = busy.stream(APP, "slow_count", 2, LONG)
         equal(next(stream), 0)
-        quick = Elapsed()
         for number in range(10):
             equal(client.execute(APP, "echo", number)["args"], [number])
-        quick.below(0.9)
-        equal(list(stream), [1])
+        cancel(busy, stream)
+        with raises(DirtyError):
+            next(stream)
 
 
 @check

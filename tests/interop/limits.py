@@ -3,7 +3,7 @@
 from gunicorn.dirty import DirtyAppError, DirtyClient, DirtyConnectionError, DirtyError, DirtyProtocolError
 from gunicorn.dirty.protocol import DirtyProtocol, make_request
 
-from checks import APP, SOCKET, check, equal, main, raises
+from checks import APP, LONG, SOCKET, check, equal, main, raises
 
 
 @check
@@ -14,8 +14,8 @@ def a_full_queue_is_refused_at_once_and_read_as_dirty_error():
         equal(client.execute(APP, "echo", 0)["args"], [0])
         # Pipelined on one connection, so that the order is sure: the first runs, the second waits, which fills the
         # queue. The answer to the third proves that the second was read.
-        for number in range(3):
-            request = make_request(f"r{number}", APP, "sleep", args=(0.4, number))
+        for number, seconds in enumerate([LONG, 0, 0]):
+            request = make_request(f"r{number}", APP, "sleep", args=(seconds, number))
             DirtyProtocol.write_message(busy._sock, request)
         refused = DirtyProtocol.read_message(busy._sock)
         equal(refused["id"], "r2")
@@ -25,8 +25,10 @@ def a_full_queue_is_refused_at_once_and_read_as_dirty_error():
         equal(raised.error.details["retry_after"] > 0, True)
         equal(raised.error.details["app_path"], APP)
         # What was accepted is answered.
-        answers = [DirtyProtocol.read_message(busy._sock) for _ in range(2)]
-        equal([(answer["id"], answer["result"]) for answer in answers], [("r0", 0), ("r1", 1)])
+        DirtyProtocol.write_message(busy._sock, {"type": "cancel", "id": "r0"})
+        cancelled, answer = [DirtyProtocol.read_message(busy._sock) for _ in range(2)]
+        equal((cancelled["id"], cancelled["error"]["error_type"]), ("r0", "DirtyCancelledError"))
+        equal((answer["id"], answer["result"]), ("r1", 1))
         equal(client.execute(APP, "echo", 2)["args"], [2])
 
 

@@ -1,10 +1,10 @@
-"""Time limits of the arbiter, as gunicorn's stock client sees them. The arbiter runs with --timeout 0.4."""
+"""Time limits of the arbiter, as gunicorn's stock client sees them. The arbiter runs with --timeout 0.8."""
 
 from gunicorn.dirty import DirtyClient, DirtyTimeoutError
 
-from checks import APP, SOCKET, Elapsed, check, equal, in_threads, main, raises
+from checks import APP, LONG, SOCKET, Elapsed, check, equal, in_threads, main, raises
 
-LIMIT = 0.4
+LIMIT = 0.8
 
 
 @check
@@ -13,7 +13,7 @@ def a_call_over_the_limit_is_dirty_timeout_error():
     with DirtyClient(SOCKET) as client, raises(DirtyTimeoutError) as raised:
         client.execute(APP, "sleep", 30, "late")
     waited.at_least(LIMIT * 0.9)
-    waited.below(LIMIT + 1.5)
+    waited.below(15)
     equal(raised.error.timeout, LIMIT)
     equal(raised.error.details["phase"], "run")
 
@@ -23,7 +23,7 @@ def a_stream_that_pauses_over_the_limit_is_dirty_timeout_error():
     seen = []
     with DirtyClient(SOCKET) as client:
         with raises(DirtyTimeoutError) as raised:
-            for item in client.stream(APP, "slow_count", 3, 30):
+            for item in client.stream(APP, "slow_count", 3, LONG):
                 seen.append(item)
         # gunicorn's own timer would say 5 s or 30 s: this one came from the arbiter.
         equal(raised.error.timeout, LIMIT)
@@ -34,7 +34,7 @@ def a_stream_that_pauses_over_the_limit_is_dirty_timeout_error():
 @check
 def a_stream_may_last_longer_than_the_limit():
     with DirtyClient(SOCKET) as client:
-        equal(list(client.stream(APP, "slow_count", 5, 0.15)), [0, 1, 2, 3, 4])
+        equal(list(client.stream(APP, "slow_count", 5, 0.25)), [0, 1, 2, 3, 4])
 
 
 @check
@@ -54,7 +54,7 @@ def no_late_answer_reaches_another_call():
     # not look at ids: the arbiter alone decides that this cannot happen.
     def caller(number):
         with DirtyClient(SOCKET) as client:
-            for turn in range(6):
+            for turn in range(4):
                 if (number + turn) % 3 == 0:
                     try:
                         equal(client.execute(APP, "sleep", LIMIT + 0.02, "late"), "late")

@@ -145,7 +145,7 @@ async fn a_stream_that_is_left_early_leaves_the_connection_usable() {
 
 #[tokio::test]
 async fn errors_of_every_kind() {
-    let server = Server::start(&["--dirty-timeout", "1"]);
+    let server = Server::start(&["--dirty-timeout", "2"]);
     let client = Client::connect(&server.socket);
     let fails = async |app: &str, action: &str, args: Vec<Value>| {
         client.execute::<Value>(app, action, args).await.unwrap_err()
@@ -181,9 +181,9 @@ async fn errors_of_every_kind() {
     }
 
     // The server's limit. Two timers of gunicorn's race: the other one makes a DirtyAppError of it.
-    let error = fails(APP, "sleep", vec![json!(1.5), json!("late")]).await;
+    let error = fails(APP, "sleep", vec![json!(2.6), json!("late")]).await;
     match kind(&error) {
-        ErrorType::DirtyTimeoutError => assert_eq!(error.details().timeout.map(Seconds::get), Some(1.0)),
+        ErrorType::DirtyTimeoutError => assert_eq!(error.details().timeout.map(Seconds::get), Some(2.0)),
         other => assert_eq!(other, &ErrorType::DirtyAppError, "{error:?}"),
     }
 
