@@ -66,6 +66,20 @@ async fn a_call_carries_everything_that_was_put_into_it() {
 }
 
 #[tokio::test]
+async fn arguments_that_are_replaced_take_their_hints_with_them() {
+    let script = Script::run(|listener| {
+        listener.accept().expect(concat!(
+            r#"{"type":"request","id":"$1","app_path":"a:B","action":"echo","args":[1],"#,
+            r#""kwargs":{"k":2,"kk":"AA=="},"hints":{"/kwargs/kk":"base64"}}"#
+        ));
+    });
+    let call = Client::connect(script.path()).call("a:B", "echo").arg(Bytes([0])).unwrap().args([1]).unwrap();
+    let call = call.kwarg("k", [Bytes([0])]).unwrap().kwarg("kk", Bytes([0])).unwrap().kwarg("k", 2).unwrap();
+    call.execute::<()>().await.unwrap_err();
+    script.finish();
+}
+
+#[tokio::test]
 async fn with_accept_hints_bytes_and_numbers_survive_both_ways() {
     let script = Script::run(|listener| {
         let mut peer = listener.accept();
@@ -325,6 +339,29 @@ async fn a_request_that_was_not_written_yet_leaves_with_its_caller() {
     go.send(()).unwrap();
     assert_eq!(large.await, Ok(1));
     assert_eq!(client.execute::<u8>("a:B", "echo", (3,)).await, Ok(3));
+    script.finish();
+}
+
+#[tokio::test]
+async fn a_request_that_was_written_in_part_is_finished_and_then_cancelled() {
+    let (go, gone) = std::sync::mpsc::channel();
+    let script = Script::run(move |listener| {
+        let mut peer = listener.accept();
+        peer.echo_one("0");
+        gone.recv().unwrap();
+        let (id, argument) = parse_echo(&peer.read());
+        assert_eq!(argument.len(), (8 << 20) + 2);
+        assert_eq!(peer.read(), format!(r#"{{"type":"cancel","id":"{id}"}}"#));
+        peer.echo_one("1");
+    });
+    let client = Client::connect(script.path());
+    assert_eq!(client.execute::<u8>("a:B", "echo", (0,)).await, Ok(0));
+    {
+        let mut large = pin!(client.execute::<u8>("a:B", "echo", ("x".repeat(8 << 20),)));
+        assert!(poll_once(large.as_mut()).await.is_pending());
+    }
+    go.send(()).unwrap();
+    assert_eq!(client.execute::<u8>("a:B", "echo", (1,)).await, Ok(1));
     script.finish();
 }
 

@@ -289,6 +289,7 @@ fn the_limit_holds_while_the_arbiter_does_not_accept() {
     // One connection fits.
     let other = std::os::unix::net::UnixStream::connect(&path).unwrap();
     let client = Client::with_options(&path, ClientOptions::new().timeout(Duration::from_millis(50)));
+    let start = Instant::now();
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -298,7 +299,36 @@ fn the_limit_holds_while_the_arbiter_does_not_accept() {
             });
         }
     });
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
     drop((listener, other));
+}
+
+#[test]
+fn a_socket_that_is_full_holds_up_no_caller() {
+    let (go, proceed) = mpsc::channel::<()>();
+    let script = Script::run(move |listener| {
+        let mut peer = listener.accept();
+        proceed.recv().unwrap();
+        // Some of the requests and their cancels, each whole, and then the call that is answered.
+        loop {
+            let message = peer.read();
+            if message.contains(r#""args":[3]"#) {
+                let id = message.split('"').nth(7).unwrap();
+                return peer.send(&format!(r#"{{"type":"response","id":"{id}","result":3}}"#));
+            }
+        }
+    });
+    let client = Client::connect(script.path());
+    let start = Instant::now();
+    for _ in 0..20 {
+        let call =
+            client.call("a:B", "echo").arg("x".repeat(60_000)).unwrap().timeout(Duration::from_millis(5));
+        assert_eq!(call.execute::<u8>().unwrap_err().error_type(), &ErrorType::DirtyTimeoutError);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    go.send(()).unwrap();
+    assert_eq!(echo(&client, 3), Ok(3));
+    script.finish();
 }
 
 /// An item of a little more than 1 KiB.

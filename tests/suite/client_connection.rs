@@ -1,13 +1,14 @@
 //! The async client against a scripted arbiter: connections that cannot be made, are lost, or cannot be trusted.
 
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use dirty_arbiter::DirtyError;
 use dirty_arbiter::client::{Client, Stream};
 use dirty_arbiter::message::ErrorType;
 use futures_util::StreamExt;
 
-use crate::scripted::{Peer, Script, frame};
+use crate::scripted::{Listener, Peer, Script, frame};
 
 const REQUEST: &str =
     r#"{"type":"request","id":"$1","app_path":"a:B","action":"echo","args":[1],"kwargs":{}}"#;
@@ -77,16 +78,21 @@ async fn after_a_loss_the_next_call_connects_anew() {
 
 #[tokio::test]
 async fn a_connection_that_died_unnoticed_costs_no_call() {
-    let (gone, when_gone) = std::sync::mpsc::channel();
+    let (close, may_close) = std::sync::mpsc::channel::<()>();
+    let (closed, when_closed) = std::sync::mpsc::channel();
     let script = Script::run(move |listener| {
-        listener.accept().echo_one("1");
-        gone.send(()).unwrap();
+        let mut peer = listener.accept();
+        peer.echo_one("1");
+        may_close.recv().unwrap();
+        drop(peer);
+        closed.send(()).unwrap();
         listener.accept().echo_one("2");
     });
     let client = Client::connect(script.path());
     assert_eq!(echo(&client, 1).await, Ok(1));
-    // The runtime does not run meanwhile: the client cannot know.
-    when_gone.recv().unwrap();
+    // The runtime does not run meanwhile: the client cannot have noticed.
+    close.send(()).unwrap();
+    when_closed.recv().unwrap();
     assert_eq!(echo(&client, 2).await, Ok(2));
     script.finish();
 }
@@ -250,18 +256,46 @@ fn a_client_outlives_the_runtime_that_drove_its_connection() {
     script.finish();
 }
 
+/// A listener whose backlog is full, and the connections that fill it.
+async fn busy(path: &Path) -> (UnixListener, Vec<tokio::net::UnixStream>) {
+    let listener = UnixListener::bind(path).unwrap();
+    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+    let mut others = Vec::new();
+    while let Ok(other) = tokio::net::UnixStream::connect(path).await {
+        others.push(other);
+    }
+    (listener, others)
+}
+
 /// With paused time, the wait for a place in the backlog is over as soon as there is nothing else to do.
 #[tokio::test(start_paused = true)]
 async fn an_arbiter_that_does_not_accept_is_not_waited_for_for_ever() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("busy.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
-    let mut others = Vec::new();
-    while let Ok(other) = tokio::net::UnixStream::connect(&path).await {
-        others.push(other);
-    }
+    let _full = busy(&path).await;
+    let start = tokio::time::Instant::now();
     let error = echo(&Client::connect(&path), 1).await.unwrap_err();
     assert_eq!(error.error_type(), &ErrorType::DirtyConnectionError);
     assert!(error.message().contains("its backlog is full"), "{error}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_place_in_the_backlog() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("busy.sock");
+    let (listener, others) = busy(&path).await;
+    let client = Client::connect(&path);
+    let mut call = std::pin::pin!(echo(&client, 1));
+    let early = std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx))).await;
+    assert!(early.is_pending());
+    let script = std::thread::spawn(move || {
+        let listener = Listener::from(listener);
+        for _ in &others {
+            drop(listener.accept());
+        }
+        listener.accept().echo_one("1");
+    });
+    assert_eq!(call.await, Ok(1));
+    script.join().unwrap();
 }

@@ -20,6 +20,12 @@ pub struct Listener {
     listener: UnixListener,
 }
 
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Listener { listener }
+    }
+}
+
 impl Listener {
     /// The next connection.
     pub fn accept(&self) -> Peer {
