@@ -142,6 +142,7 @@ fn flush() {
 /// Plays every transcript that judges an arbiter or a worker; true when all passed.
 fn golden() -> Result<bool, DemoError> {
     let transcripts = corpus::transcripts()?;
+    super::subject::end_on_interrupt();
     say(&format!("The golden suite: {} transcripts, replayed over real sockets.", transcripts.len()));
     show("dirty check arbiter && dirty check worker");
     let failures = Mutex::new(Vec::new());
