@@ -1,7 +1,5 @@
 """An arbiter with --compat gunicorn: what programs written for gunicorn 25 may rely on."""
 
-import math
-
 from gunicorn.dirty import DirtyClient
 from gunicorn.dirty.errors import DirtyNoWorkersAvailableError
 
