@@ -185,3 +185,18 @@ fn about_socket(path: &Path, text: String) -> DirtyError {
 pub(super) fn undiscovered(error: DiscoveryError) -> DirtyError {
     DirtyError::connection(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests may run as root, whom no socket refuses.
+    #[test]
+    fn a_refused_connection_is_explained() {
+        let error = unreachable(Path::new("/run/d.sock"), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.error_type(), &ErrorType::DirtyConnectionError);
+        assert!(error.message().starts_with("no permission to connect to /run/d.sock: "), "{error}");
+        let error = unreachable(Path::new("/run/d.sock"), &io::Error::other("cosmic rays"));
+        assert_eq!(error.message(), "cannot connect to /run/d.sock: cosmic rays");
+    }
+}
