@@ -60,7 +60,8 @@ pub(super) struct ServeArgs {
     /// Where to listen. Without it: DIRTY_SOCKET, GUNICORN_DIRTY_SOCKET, or $XDG_RUNTIME_DIR/dirty/arbiter.sock.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The shell command that starts a worker, instead of the built-in host.
+    /// The shell command that starts a worker, instead of the built-in host. It replaces the shell: to set a variable, use
+    /// "env NAME=VALUE command".
     #[arg(long, value_name = "COMMAND")]
     worker_command: Option<String>,
     /// Follow the habits of another arbiter where it differs from the specification.
