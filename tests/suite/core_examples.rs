@@ -314,7 +314,9 @@ fn failing_boots_are_tried_ever_more_slowly_and_fail_their_app() {
             assert!(matches!(failure, Failure::NoWorkers { .. }), "{failure:?}");
             break;
         }
-        let retried = story.after(pauses[pauses.len() - 1]);
+        let pause = pauses[pauses.len() - 1];
+        assert_eq!(story.after(pause - Duration::from_millis(1)), [], "no sooner than it says");
+        let retried = story.after(Duration::from_millis(1));
         assert!(matches!(retried[..], [Action::Spawn { .. }]), "{retried:?}");
     }
     assert_eq!(pauses.len(), 5);

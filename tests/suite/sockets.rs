@@ -1,9 +1,11 @@
 //! The socket's place in the file system: private, never stolen, cleaned up.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
@@ -11,9 +13,18 @@ use crate::served::{Served, dirty, eventually, is_alive};
 
 /// Runs `dirty serve`, which must fail, and returns the one line that it says.
 fn refusal(socket: &Path) -> String {
-    let output = dirty().args(["serve", "--socket"]).arg(socket).output().unwrap();
+    let mut command = dirty();
+    command.args(["serve", "--socket"]).arg(socket).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The end of its output, or the line that says that it listens, which it must not: then it would never end.
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(line, "", "it serves where it must refuse");
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     text
