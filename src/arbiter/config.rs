@@ -74,7 +74,7 @@ impl FromStr for AppAllocation {
         };
         match app_path.split_once(':') {
             Some((module, class)) if !module.is_empty() && !class.is_empty() => {
-                Ok(AppAllocation { app_path: app_path.to_owned(), workers })
+                Ok(AppAllocation { workers, ..AppAllocation::everywhere(app_path) })
             }
             _ => Err(invalid()),
         }

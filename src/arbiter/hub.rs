@@ -190,7 +190,7 @@ impl Hub {
                     waited_for.nudge();
                 }
             }
-            Action::Spawn { worker, apps } => self.order(Order::StartWorker { worker, apps }),
+            Action::Spawn { worker, apps, fixed: _, seat: _ } => self.order(Order::StartWorker { worker, apps }),
             Action::OpenSlots(worker) => {
                 (0..self.config.pool.threads)
                     .for_each(|index| self.order(Order::OpenSlot(SlotId { worker, index })));
@@ -202,6 +202,7 @@ impl Hub {
             }
             Action::Signal { worker, signal } => self.signal(worker, signal),
             Action::Log(note) => log::note(&note),
+            Action::ReloadEnded { .. } => (),
             Action::Finished => self.finished.notify_one(),
         }
     }

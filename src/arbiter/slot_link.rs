@@ -97,7 +97,7 @@ fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
         // `sent_by` lets nothing else through.
         Head::Request { .. } | Head::Cancel { .. } => return Ok(()),
     };
-    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), frame });
+    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), error_type: None, frame });
     Ok(())
 }
 

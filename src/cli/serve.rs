@@ -158,7 +158,7 @@ fn configuration(args: ServeArgs) -> Result<ArbiterConfig, ServeError> {
     if pool.apps.is_empty() {
         let built_in = apps::BUILT_IN.iter();
         pool.apps =
-            built_in.map(|path| AppAllocation { app_path: (*path).to_owned(), workers: None }).collect();
+            built_in.map(|path| AppAllocation::everywhere(*path)).collect();
     }
     pool.workers = args.workers as usize;
     pool.threads = args.threads;

@@ -17,7 +17,7 @@ struct Story {
 type Actions = Vec<Action<&'static str>>;
 
 fn app(app_path: &str) -> AppAllocation {
-    AppAllocation { app_path: app_path.to_owned(), workers: None }
+    AppAllocation::everywhere(app_path)
 }
 
 fn slot(worker: u64, index: u32) -> SlotId {
@@ -77,7 +77,7 @@ impl Story {
     }
 
     fn reply(&mut self, slot: SlotId, kind: ReplyKind, id: &str) -> Actions {
-        self.on(Event::Reply { slot, kind, id: Some(id), frame: "reply" })
+        self.on(Event::Reply { slot, kind, id: Some(id), error_type: None, frame: "reply" })
     }
 
     fn after(&mut self, time: Duration) -> Actions {
@@ -141,7 +141,7 @@ fn a_request_that_ignores_cancel_costs_its_worker_its_life() {
     assert_eq!(signals(&story.after(Duration::from_millis(1))), [WorkerSignal::Abort]);
     assert_eq!(signals(&story.after(seconds(1))), [WorkerSignal::Kill]);
     let exited = story.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Signal(9) });
-    assert!(exited.contains(&Action::Spawn { worker: WorkerId(2), apps: vec!["a:A".into(), "b:B".into()] }));
+    assert!(exited.contains(&Action::Spawn { worker: WorkerId(2), apps: vec!["a:A".into(), "b:B".into()], fixed: vec![], seat: 0 }));
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn a_half_closed_connection_is_closed_after_its_last_answer() {
 #[test]
 fn limited_apps_are_dealt_out_and_a_replacement_loads_the_same() {
     let mut core: Core<&str> = Core::new(CoreConfig {
-        apps: vec![app("all:A"), AppAllocation { app_path: "one:B".to_owned(), workers: Some(1) }],
+        apps: vec![app("all:A"), AppAllocation { workers: Some(1), ..app("one:B") }],
         workers: 2,
         ..Default::default()
     });
@@ -390,14 +390,14 @@ fn limited_apps_are_dealt_out_and_a_replacement_loads_the_same() {
     assert_eq!(
         actions,
         [
-            Action::Spawn { worker: WorkerId(1), apps: both.clone() },
-            Action::Spawn { worker: WorkerId(2), apps: vec!["all:A".into()] }
+            Action::Spawn { worker: WorkerId(1), apps: both.clone(), fixed: vec![], seat: 0 },
+            Action::Spawn { worker: WorkerId(2), apps: vec!["all:A".into()], fixed: vec![], seat: 0 }
         ]
     );
     actions.clear();
     core.on(Event::Ready(WorkerId(1)), Instant::now(), &mut Vec::new());
     core.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Code(1) }, Instant::now(), &mut actions);
-    assert_eq!(actions.last(), Some(&Action::Spawn { worker: WorkerId(3), apps: both }));
+    assert_eq!(actions.last(), Some(&Action::Spawn { worker: WorkerId(3), apps: both, fixed: vec![], seat: 0 }));
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        let app = |index: usize, workers| AppAllocation { app_path: APPS[index].to_owned(), workers };
+        let app = |index: usize, workers| AppAllocation { workers, ..AppAllocation::everywhere(APPS[index]) };
         let config = CoreConfig {
             apps: vec![app(0, None), app(1, Some(1))],
             workers: 2,
@@ -82,6 +82,7 @@ impl World {
             boot_timeout: Duration::from_secs(30),
             cancel_grace: Duration::from_secs(2),
             graceful_timeout: Duration::from_secs(15),
+            watchdog: Duration::from_secs(5),
             queue: QUEUE,
         };
         let threads = config.threads;
@@ -158,7 +159,7 @@ impl World {
         if kind == ReplyKind::Chunk {
             place.running = Some((serial, id.clone(), number + 1));
         }
-        self.feed(Event::Reply { slot, kind, id: Some(&id), frame });
+        self.feed(Event::Reply { slot, kind, id: Some(&id), error_type: None, frame });
         if breaks {
             assert!(!self.worker(slot.worker).slots[slot.index as usize].open, "a faulty slot stays in use");
         }
@@ -179,7 +180,7 @@ impl World {
     pub fn stray_reply(&mut self, slot: SlotId, kind: ReplyKind) {
         let frame = Frame::Reply { serial: u64::MAX, number: 0 };
         let before = self.core.counters().stale_frames;
-        self.feed(Event::Reply { slot, kind, id: Some("never sent"), frame });
+        self.feed(Event::Reply { slot, kind, id: Some("never sent"), error_type: None, frame });
         assert_eq!(self.core.counters().stale_frames, before + 1, "a stray frame was not counted");
     }
 
@@ -242,7 +243,7 @@ impl World {
                     "cancelled what does not run there"
                 );
             }
-            Action::Spawn { worker, apps } => {
+            Action::Spawn { worker, apps, .. } => {
                 assert!(!apps.is_empty());
                 assert!(
                     self.workers.insert(worker, Worker::default()).is_none(),
@@ -258,6 +259,7 @@ impl World {
             Action::CloseSlot(slot) => self.worker(slot.worker).slots[slot.index as usize] = Slot::gone(),
             Action::Signal { worker, signal } => self.worker(worker).signalled = Some(signal),
             Action::Log(Note::Aborting { .. } | _) => (),
+            Action::ReloadEnded { .. } => (),
             Action::Finished => {
                 assert!(self.workers.is_empty(), "finished with workers");
                 assert_eq!(self.waiting(), 0, "finished with requests unanswered");

@@ -7,8 +7,27 @@ use std::time::Duration;
 pub struct AppAllocation {
     /// The app path that requests name.
     pub app_path: String,
-    /// How many workers load it; `None` for all (POOL-8).
+    /// How many workers load it; `None` for all, or for as many as its class says (POOL-8).
     pub workers: Option<usize>,
+    /// What becomes of its requests when their client leaves.
+    pub on_disconnect: OnDisconnect,
+}
+
+impl AppAllocation {
+    /// An app that every worker loads, with the default rules.
+    pub fn everywhere(app_path: impl Into<String>) -> Self {
+        AppAllocation { app_path: app_path.into(), workers: None, on_disconnect: OnDisconnect::default() }
+    }
+}
+
+/// What becomes of a request whose client is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDisconnect {
+    /// It runs to its end, and what comes of it is discarded (POOL-11).
+    #[default]
+    Finish,
+    /// Its worker is told to end it (POOL-12).
+    Cancel,
 }
 
 /// The pool's rules. A duration of zero means no limit (TIME-6).
@@ -30,6 +49,8 @@ pub struct CoreConfig {
     pub cancel_grace: Duration,
     /// How long a drain may take (LIFE-1).
     pub graceful_timeout: Duration,
+    /// How long a worker may show no sign of life before it counts as hung (WORK-10).
+    pub watchdog: Duration,
     /// Requests that may wait per app (POOL-3).
     pub queue: usize,
 }
@@ -45,6 +66,7 @@ impl Default for CoreConfig {
             boot_timeout: Duration::from_secs(300),
             cancel_grace: Duration::from_secs(5),
             graceful_timeout: Duration::from_secs(30),
+            watchdog: Duration::from_secs(30),
             queue: 1_000,
         }
     }

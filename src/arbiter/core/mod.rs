@@ -11,13 +11,17 @@ mod dispatch;
 mod pool;
 mod replies;
 mod state;
+mod status;
 mod timeouts;
 mod types;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-pub use config::{AppAllocation, CoreConfig};
+pub use config::{AppAllocation, CoreConfig, OnDisconnect};
+pub use status::{
+    AppCounters, AppState, AppStatus, Histogram, LastExit, PoolState, PoolStatus, WorkerStage, WorkerStatus,
+};
 pub use types::{
     Action, BOOT_FAILURE_EXIT, ConnId, Event, Failure, Note, Phase, ReplyKind, SlotId, Target, Violation,
     WorkerExit, WorkerId, WorkerSignal,
@@ -116,13 +120,15 @@ impl<F> Core<F> {
             Event::Spawned(worker) => self.spawned(worker, now),
             Event::Ready(worker) => self.ready(worker, actions),
             Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
-            Event::Reply { slot, kind, id, frame } => self.reply(slot, kind, id, frame, now, actions),
+            Event::Reply { slot, kind, id, error_type: _, frame } => {
+                self.reply(slot, kind, id, frame, now, actions);
+            }
             Event::BadReply { slot, kind, id, violation } => {
                 self.bad_reply(slot, kind, id, violation, now, actions);
             }
             Event::SlotBroken { slot, violation } => self.slot_broken(slot, violation, now, actions),
             Event::Exited { worker, exit } => self.exited(worker, exit, now, actions),
-            Event::Tick => (),
+            Event::Tick | Event::Serves { .. } | Event::Alive(_) | Event::Reload(_) | Event::Scale(_) => (),
             Event::Drain => self.drain(now, actions),
             Event::Quit => self.quit(actions),
         }

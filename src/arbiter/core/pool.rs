@@ -33,7 +33,8 @@ impl<F> Core<F> {
         self.workers
             .insert(worker, Worker { seat, state: WorkerState::Booting, slots: Vec::new(), doomed: None });
         let apps = self.seats[seat].apps.iter().map(|app| self.apps[*app].app_path.clone()).collect();
-        actions.push(Action::Spawn { worker, apps });
+        let fixed = Vec::new();
+        actions.push(Action::Spawn { worker, apps, fixed, seat });
     }
 
     /// While draining, a seat is filled only for requests that still wait.

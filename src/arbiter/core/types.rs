@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::config::CoreConfig;
+
 /// A client connection, numbered by the shell; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
@@ -95,8 +97,17 @@ pub enum Event<'a, F> {
     Disconnected(ConnId),
     /// A worker process runs.
     Spawned(WorkerId),
+    /// A worker says which of its apps it serves, because it does not serve them all (WORK-14). Before its READY.
+    Serves {
+        /// The worker.
+        worker: WorkerId,
+        /// App paths; those it was not asked for are ignored.
+        apps: &'a [String],
+    },
     /// A worker said READY: every `init()` is done (WORK-2).
     Ready(WorkerId),
+    /// A worker showed that it is alive (WORK-8).
+    Alive(WorkerId),
     /// A slot's connection is established.
     SlotOpened(SlotId),
     /// A worker sent a well-formed reply.
@@ -107,6 +118,8 @@ pub enum Event<'a, F> {
         kind: ReplyKind,
         /// The id it carries; only an error may have none.
         id: Option<&'a str>,
+        /// The type of an error, for the counters.
+        error_type: Option<&'a str>,
         /// The whole frame, to be relayed.
         frame: F,
     },
@@ -141,6 +154,10 @@ pub enum Event<'a, F> {
     Drain,
     /// Exit at once (LIFE-2).
     Quit,
+    /// Replace every worker by one of this configuration, without losing a request (POOL-9).
+    Reload(Box<CoreConfig>),
+    /// Have so many workers (LIFE-5, POOL-10).
+    Scale(usize),
 }
 
 /// How a worker broke the protocol.
@@ -197,6 +214,10 @@ pub enum Action<F> {
         worker: WorkerId,
         /// The apps it loads.
         apps: Vec<String>,
+        /// Those of them that the configuration gives to this worker: their class has no say in it (WORK-14).
+        fixed: Vec<String>,
+        /// Its place in the pool, from 0.
+        seat: usize,
     },
     /// Connect all slots of a worker that is ready.
     OpenSlots(WorkerId),
@@ -211,6 +232,13 @@ pub enum Action<F> {
     },
     /// Write to the log.
     Log(Note),
+    /// A reload has ended: every seat has a ready worker of the new generation, or the reason why not.
+    ReloadEnded {
+        /// The generation that it brought, or would have brought.
+        generation: u64,
+        /// Why a worker of it could not start; the old ones stay (POOL-9).
+        failure: Option<String>,
+    },
     /// Everything is drained and every worker is gone: exit.
     Finished,
 }
