@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::reading::read_some;
 use crate::DirtyError;
 use crate::message::{DecodeError, Role};
-use crate::wire::{Frame, FrameDecoder, FrameError, Head};
+use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
 
 /// How long input is still read and discarded after a bad frame, so that a client in the middle of a long write gets
 /// to read why (FRAME-7).
@@ -23,13 +23,13 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
     let stream = Rc::new(stream);
     let outbox = Outbox::new(Rc::clone(&stream));
-    if hub.clients.borrow().len() >= hub.config.max_connections {
+    if hub.clients.borrow().len() >= hub.config().max_connections {
         return refuse(&hub, &outbox).await;
     }
     let conn = hub.next_conn();
     hub.clients.borrow_mut().insert(conn, Rc::clone(&outbox));
     hub.on(Event::Connected(conn));
-    let mut decoder = FrameDecoder::new(hub.config.limits);
+    let mut decoder = FrameDecoder::new(hub.config().limits);
     let end = read_messages(&hub, conn, &stream, &outbox, &mut decoder).await;
     match end {
         End::Eof => {
@@ -77,7 +77,7 @@ async fn read_messages(
 ) -> End {
     loop {
         // A client that does not read its answers gets no more of them.
-        outbox.below(hub.config.client_buffer).await;
+        outbox.below(hub.config().client_buffer).await;
         if outbox.is_dead() {
             return End::Gone;
         }
@@ -95,26 +95,26 @@ async fn read_messages(
 }
 
 fn take_messages(hub: &Hub, conn: ConnId, decoder: &mut FrameDecoder) -> Result<(), FrameError> {
+    let limits = decoder.limits();
     while let Some(frame) = decoder.next_frame()? {
-        take_message(hub, conn, frame)?;
+        take_message(hub, conn, frame, &limits)?;
     }
     Ok(())
 }
 
-fn take_message(hub: &Hub, conn: ConnId, frame: Frame) -> Result<(), FrameError> {
+fn take_message(hub: &Hub, conn: ConnId, frame: Frame, limits: &Limits) -> Result<(), FrameError> {
     // The head borrows from a second handle on the frame's bytes, so that the frame itself can move on.
     let bytes = frame.clone();
-    let head =
-        match Head::read(bytes.payload(), &hub.config.limits).and_then(|head| head.sent_by(Role::Client)) {
-            Ok(head) => head,
-            Err(DecodeError::Frame(error)) => return Err(error),
-            Err(DecodeError::Message(error)) => {
-                tracing::debug!(conn = conn.0, %error, "refused a bad message");
-                let in_flight = error.id.as_ref().is_some_and(|id| hub.is_in_flight(conn, id.as_str()));
-                hub.send(conn, answers::bad_message(error, in_flight));
-                return Ok(());
-            }
-        };
+    let head = match Head::read(bytes.payload(), limits).and_then(|head| head.sent_by(Role::Client)) {
+        Ok(head) => head,
+        Err(DecodeError::Frame(error)) => return Err(error),
+        Err(DecodeError::Message(error)) => {
+            tracing::debug!(conn = conn.0, %error, "refused a bad message");
+            let in_flight = error.id.as_ref().is_some_and(|id| hub.is_in_flight(conn, id.as_str()));
+            hub.send(conn, answers::bad_message(error, in_flight));
+            return Ok(());
+        }
+    };
     match head {
         Head::Request { id, app_path, action, timeout } => {
             let (id, app_path, action) = (&id, &app_path, &action);
@@ -129,7 +129,7 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Frame) -> Result<(), FrameError>
 
 /// Too many connections: says so and closes (SEC-6).
 async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
-    let limit = hub.config.max_connections;
+    let limit = hub.config().max_connections;
     tracing::warn!(limit, "refused a connection: too many are open");
     outbox.push(answers::frame(None, answers::too_many_connections(limit)).into_bytes());
     outbox.close();

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, oneshot};
 
 use super::answers;
 use super::config::ArbiterConfig;
@@ -15,6 +15,7 @@ use super::core::{Action, ConnId, Core, Event, SlotId, WorkerId, WorkerSignal};
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
+use super::reloading::{Loader, Outcome, Reloading};
 use super::socket::OwnedSocket;
 use crate::wire::Frame;
 
@@ -22,9 +23,10 @@ use crate::wire::Frame;
 async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
     // The kernel may take it all at once: then nothing was congested.
     outbox.flush();
-    if outbox.waiting() > hub.config.client_buffer {
+    let buffer = hub.config().client_buffer;
+    if outbox.waiting() > buffer {
         hub.feed(Event::Congested(conn, true));
-        outbox.below(hub.config.client_buffer / 2).await;
+        outbox.below(buffer / 2).await;
         hub.feed(Event::Congested(conn, false));
     }
     outbox.clear_congested();
@@ -45,19 +47,30 @@ pub(super) struct SlotLink {
 #[derive(Debug)]
 pub(super) enum Order {
     /// Start a worker process and see to it until its end.
-    StartWorker {
-        /// The new worker.
-        worker: WorkerId,
-        /// The apps it loads.
-        apps: Vec<String>,
-    },
+    StartWorker(WorkerStart),
+    /// Read the configuration again, and replace the workers.
+    Reload,
     /// Connect a slot of a worker that is ready, and serve it.
     OpenSlot(SlotId),
 }
 
+/// What a worker process is started with.
+#[derive(Debug)]
+pub(super) struct WorkerStart {
+    pub worker: WorkerId,
+    /// The apps it loads.
+    pub apps: Vec<String>,
+    /// Those of them that the configuration gives to this worker (WORK-14).
+    pub fixed: Vec<String>,
+    /// Its place in the pool.
+    pub seat: usize,
+    pub config: Rc<ArbiterConfig>,
+}
+
 /// Everything that the tasks of one arbiter share. Lives on the event loop's thread.
 pub(super) struct Hub {
-    pub config: ArbiterConfig,
+    config: RefCell<Rc<ArbiterConfig>>,
+    reloading: Reloading,
     pub socket: OwnedSocket,
     pub launcher: Launcher,
     core: RefCell<Core<Frame>>,
@@ -84,10 +97,12 @@ impl Hub {
         socket: OwnedSocket,
         launcher: Launcher,
         orders: UnboundedSender<Order>,
+        loader: Option<Loader>,
     ) -> Rc<Hub> {
         Rc::new_cyclic(|itself| Hub {
             core: RefCell::new(Core::new(config.pool.clone())),
-            config,
+            config: RefCell::new(Rc::new(config)),
+            reloading: Reloading::new(loader),
             socket,
             launcher,
             clients: RefCell::default(),
@@ -161,6 +176,48 @@ impl Hub {
         ConnId(self.next_conn.get())
     }
 
+    /// The configuration in force.
+    pub fn config(&self) -> Rc<ArbiterConfig> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// Makes the pool larger or smaller; a pool has at least one worker (LIFE-5, POOL-10).
+    pub fn scale_by(&self, workers: isize) {
+        let target = self.core.borrow().config().workers;
+        match target.checked_add_signed(workers) {
+            Some(target @ 1..) => self.feed(Event::Scale(target)),
+            _ => tracing::warn!("the pool has one worker and keeps it (POOL-10)"),
+        }
+    }
+
+    /// Reads the configuration again, as a whole or not at all, and replaces the workers (LIFE-3, POOL-9). Whoever waits
+    /// learns how it ended. A reload that is asked for during another follows it.
+    pub fn reload(&self, waiter: Option<oneshot::Sender<Outcome>>) {
+        if !self.reloading.may_begin(waiter) {
+            return;
+        }
+        let config = match self.reloading.load(self.config()) {
+            Ok(config) => config,
+            Err(problem) => return self.reload_ended(Err(problem)),
+        };
+        let pool = Box::new(config.pool.clone());
+        self.reloading.begin(self.core.borrow().next_generation(), config);
+        tracing::info!("reloading: a worker of the new configuration is started");
+        self.feed(Event::Reload(pool));
+    }
+
+    fn reload_ended(&self, outcome: Outcome) {
+        match &outcome {
+            Ok(generation) => {
+                tracing::info!(generation, "reloaded: every worker is of the new configuration")
+            }
+            Err(problem) => tracing::error!("failed to reload: {problem}"),
+        }
+        if self.reloading.end(&outcome) {
+            self.order(Order::Reload);
+        }
+    }
+
     /// Where a worker listens.
     pub fn worker_socket(&self, worker: WorkerId) -> std::path::PathBuf {
         self.socket.private_path(&format!("w{worker}"))
@@ -170,7 +227,7 @@ impl Hub {
         match action {
             Action::Forward { conn, slot, more, frame } => self.forward(conn, slot, more, frame),
             Action::Answer { conn, id, failure } => {
-                let error = answers::error_for(failure, self.config.compat);
+                let error = answers::error_for(failure, self.config().compat);
                 self.send(conn, answers::frame(id, error));
             }
             Action::CloseConn(conn) => {
@@ -190,10 +247,17 @@ impl Hub {
                     waited_for.nudge();
                 }
             }
-            Action::Spawn { worker, apps, fixed: _, seat: _ } => self.order(Order::StartWorker { worker, apps }),
-            Action::OpenSlots(worker) => {
-                (0..self.config.pool.threads)
-                    .for_each(|index| self.order(Order::OpenSlot(SlotId { worker, index })));
+            Action::Spawn { worker, apps, fixed, seat, generation } => {
+                let config = self.reloading.upcoming(generation).unwrap_or_else(|| self.config());
+                self.order(Order::StartWorker(WorkerStart { worker, apps, fixed, seat, config }));
+            }
+            Action::Adopt { generation } => {
+                if let Some(config) = self.reloading.upcoming(generation) {
+                    self.config.replace(config);
+                }
+            }
+            Action::OpenSlots { worker, slots } => {
+                (0..slots).for_each(|index| self.order(Order::OpenSlot(SlotId { worker, index })));
             }
             Action::CloseSlot(slot) => {
                 if let Some(link) = self.slots.borrow_mut().remove(&slot) {
@@ -202,7 +266,9 @@ impl Hub {
             }
             Action::Signal { worker, signal } => self.signal(worker, signal),
             Action::Log(note) => log::note(&note),
-            Action::ReloadEnded { .. } => (),
+            Action::ReloadEnded { generation, failure } => {
+                self.reload_ended(failure.map_or(Ok(generation), Err));
+            }
             Action::Finished => self.finished.notify_one(),
         }
     }
@@ -214,7 +280,7 @@ impl Hub {
 
     fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {
         let Some(outbox) = self.send(conn, frame) else { return };
-        if outbox.waiting() <= self.config.client_buffer {
+        if outbox.waiting() <= self.config().client_buffer {
             return;
         }
         if let Some(hub) = self.itself.upgrade()

@@ -25,6 +25,15 @@ pub(super) fn note(note: &Note) {
         Note::Aborting { worker } => {
             tracing::error!(%worker, "aborting a worker: a request outlived its limit and the cancel grace (TIME-5)");
         }
+        Note::Hung { worker, silent } => tracing::error!(
+            %worker,
+            "aborting a worker: it has shown no sign of life for {} s (WORK-10)",
+            silent.as_secs_f64()
+        ),
+        Note::ReplacementFailed { worker, exit } => {
+            tracing::error!(%worker, "a new worker failed to boot: {exit}; the old one stays (POOL-9)");
+        }
+        Note::Scaled { from, to } => tracing::info!(from, to, "the pool changes its number of workers"),
         Note::WorkerReady(worker) => tracing::info!(%worker, "worker is ready"),
     }
 }

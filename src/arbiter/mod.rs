@@ -24,6 +24,7 @@ mod listener;
 mod log;
 mod outbox;
 mod reading;
+mod reloading;
 mod slot_link;
 mod socket;
 mod worker_process;
@@ -32,6 +33,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
+use nix::sys::signal::Signal;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -42,6 +44,7 @@ pub use socket::SocketError;
 use self::core::Event;
 use hub::{Hub, Order};
 use launcher::Launcher;
+use reloading::Loader;
 use socket::OwnedSocket;
 
 /// Why an arbiter cannot run.
@@ -65,9 +68,9 @@ pub enum ArbiterError {
 }
 
 /// An arbiter that listens. Clients may connect; they are served once it [runs](Self::run).
-#[derive(Debug)]
 pub struct Arbiter {
     config: ArbiterConfig,
+    loader: Option<Loader>,
     socket: OwnedSocket,
     listener: std::os::unix::net::UnixListener,
 }
@@ -79,7 +82,16 @@ impl Arbiter {
     /// [`SocketError`]: nothing was changed, stolen or removed.
     pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
         let (socket, listener) = OwnedSocket::bind(&config.socket)?;
-        Ok(Arbiter { config, socket, listener })
+        Ok(Arbiter { config, loader: None, socket, listener })
+    }
+
+    /// Sets where a reload (SIGHUP) reads the configuration from, as a whole or not at all (LIFE-3). Without it the
+    /// configuration stays as it is, and a reload only replaces the workers.
+    ///
+    /// The socket of the new configuration is ignored: it cannot change without a restart.
+    pub fn with_reload(mut self, load: impl Fn() -> Result<ArbiterConfig, String> + 'static) -> Self {
+        self.loader = Some(Box::new(load));
+        self
     }
 
     /// Where it listens.
@@ -88,7 +100,8 @@ impl Arbiter {
     }
 
     /// Serves until SIGTERM or SIGINT (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
-    /// gone and every answer is written. The socket is removed.
+    /// gone and every answer is written. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the pool
+    /// one worker larger or smaller (LIFE-5).
     ///
     /// Must be called within a tokio runtime with I/O and time; a current-thread runtime is the right one.
     ///
@@ -101,8 +114,13 @@ impl Arbiter {
         let mut term = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
         let mut int = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
         let mut quit = signal(SignalKind::quit()).map_err(system("handle SIGQUIT"))?;
+        let mut hup = signal(SignalKind::hangup()).map_err(system("handle SIGHUP"))?;
+        let mut ttin =
+            signal(SignalKind::from_raw(Signal::SIGTTIN as i32)).map_err(system("handle SIGTTIN"))?;
+        let mut ttou =
+            signal(SignalKind::from_raw(Signal::SIGTTOU as i32)).map_err(system("handle SIGTTOU"))?;
         let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
-        let hub = Hub::new(self.config, self.socket, launcher, orders);
+        let hub = Hub::new(self.config, self.socket, launcher, orders, self.loader);
         let tasks = LocalSet::new();
         tasks
             .run_until(async {
@@ -118,6 +136,9 @@ impl Arbiter {
                         _ = term.recv() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = int.recv() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = quit.recv() => { accepting.abort(); hub.feed(Event::Quit) },
+                        _ = hup.recv() => hub.reload(None),
+                        _ = ttin.recv() => hub.scale_by(1),
+                        _ = ttou.recv() => hub.scale_by(-1),
                         () = hub.finished.notified() => break,
                     }
                 }
@@ -130,12 +151,17 @@ impl Arbiter {
     }
 }
 
+impl std::fmt::Debug for Arbiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arbiter").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
 fn start(hub: &Rc<Hub>, order: Order) {
     let hub = Rc::clone(hub);
     match order {
-        Order::StartWorker { worker, apps } => {
-            tokio::task::spawn_local(worker_process::run(hub, worker, apps))
-        }
+        Order::StartWorker(start) => tokio::task::spawn_local(worker_process::run(hub, start)),
+        Order::Reload => return hub.reload(None),
         Order::OpenSlot(slot) => tokio::task::spawn_local(slot_link::run(hub, slot)),
     };
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
 
 /// Reads until the connection ends; returns how the worker broke the protocol, if it did.
 async fn read_replies(hub: &Hub, slot: SlotId, stream: &UnixStream, link: &SlotLink) -> Option<Violation> {
-    let mut decoder = FrameDecoder::new(hub.config.limits);
+    let mut decoder = FrameDecoder::new(hub.config().limits);
     loop {
         wait_for_reader(hub, link).await;
         match read_some(stream, &mut decoder).await {
@@ -54,7 +54,7 @@ async fn read_replies(hub: &Hub, slot: SlotId, stream: &UnixStream, link: &SlotL
 async fn wait_for_reader(hub: &Hub, link: &SlotLink) {
     loop {
         let Some(client) = link.paused_by.borrow().clone() else { return };
-        if client.waiting() <= hub.config.client_buffer / 2 || client.is_dead() {
+        if client.waiting() <= hub.config().client_buffer / 2 || client.is_dead() {
             link.paused_by.replace(None);
             return;
         }
@@ -63,6 +63,7 @@ async fn wait_for_reader(hub: &Hub, link: &SlotLink) {
 }
 
 fn take_replies(hub: &Hub, slot: SlotId, decoder: &mut FrameDecoder) -> Result<(), Violation> {
+    let limits = decoder.limits();
     loop {
         let frame = match decoder.next_frame() {
             Ok(Some(frame)) => frame,
@@ -71,19 +72,19 @@ fn take_replies(hub: &Hub, slot: SlotId, decoder: &mut FrameDecoder) -> Result<(
                 return Err(Violation { requirement: error.requirement(), what: error.to_string() });
             }
         };
-        take_reply(hub, slot, frame)?;
+        take_reply(hub, slot, frame, &limits)?;
     }
 }
 
-fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
+fn take_reply(hub: &Hub, slot: SlotId, frame: Frame, limits: &Limits) -> Result<(), Violation> {
     let bytes = frame.clone();
-    let head = Head::read(bytes.payload(), &hub.config.limits).and_then(|head| head.sent_by(Role::Worker));
+    let head = Head::read(bytes.payload(), limits).and_then(|head| head.sent_by(Role::Worker));
     let head = match head {
         Ok(head) => head,
         Err(error) => {
             let violation = Violation { requirement: error.requirement(), what: error.to_string() };
             let DecodeError::Message(error) = error else { return Err(violation) };
-            let kind = intended_kind(bytes.payload(), &hub.config.limits);
+            let kind = intended_kind(bytes.payload(), limits);
             let id = error.id.as_ref().map(RequestId::as_str);
             hub.on(Event::BadReply { slot, kind, id, violation });
             return Ok(());
@@ -93,11 +94,12 @@ fn take_reply(hub: &Hub, slot: SlotId, frame: Frame) -> Result<(), Violation> {
         Head::Chunk { id } => (ReplyKind::Chunk, Some(id)),
         Head::Response { id } => (ReplyKind::Response, Some(id)),
         Head::End { id } => (ReplyKind::End, Some(id)),
-        Head::Error { id } => (ReplyKind::Error, id.as_ref()),
+        Head::Error { id, .. } => (ReplyKind::Error, id.as_ref()),
         // `sent_by` lets nothing else through.
         Head::Request { .. } | Head::Cancel { .. } => return Ok(()),
     };
-    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), error_type: None, frame });
+    let error_type = head.error_type();
+    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), error_type, frame });
     Ok(())
 }
 

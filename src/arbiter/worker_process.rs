@@ -11,22 +11,23 @@ use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
 use super::core::{Event, WorkerExit, WorkerId};
-use super::hub::Hub;
+use super::hub::{Hub, WorkerStart};
 
 /// Longest line of worker output that is logged, in bytes.
 const MAX_LINE: usize = 8 * 1024;
 
 /// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
-pub(super) async fn run(hub: Rc<Hub>, worker: WorkerId, apps: Vec<String>) {
+pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
+    let worker = start.worker;
     let notify_path = hub.socket.private_path(&format!("n{worker}"));
     let started = async {
         let notify = UnixDatagram::bind(&notify_path)?;
         std::fs::set_permissions(&notify_path, std::fs::Permissions::from_mode(0o600))?;
-        let child = hub.launcher.spawn(command(&hub, worker, &apps)?).await?;
+        let child = hub.launcher.spawn(command(&hub, &start)?).await?;
         Ok::<_, io::Error>((notify, child))
     };
     let exit = match started.await {
-        Ok((notify, child)) => supervise(&hub, worker, &apps, notify, child).await,
+        Ok((notify, child)) => supervise(&hub, worker, &start.apps, notify, child).await,
         Err(error) => {
             tracing::error!(%worker, %error, "failed to start a worker");
             WorkerExit::Unknown
@@ -39,39 +40,39 @@ pub(super) async fn run(hub: Rc<Hub>, worker: WorkerId, apps: Vec<String>) {
     hub.feed(Event::Exited { worker, exit });
 }
 
-fn command(hub: &Hub, worker: WorkerId, apps: &[String]) -> io::Result<Command> {
-    let config = &hub.config;
+fn command(hub: &Hub, start: &WorkerStart) -> io::Result<Command> {
+    let (config, worker) = (&start.config, start.worker);
     let Some((program, arguments)) = config.worker_command.split_first() else {
         return Err(io::Error::other("the worker command is empty"));
     };
-    let apps_json = serde_json::to_string(apps).map_err(io::Error::other)?;
+    let list = |apps: &[String]| serde_json::to_string(apps).map_err(io::Error::other);
     let absolute = |path: std::path::PathBuf| std::path::absolute(path);
     let mut command = Command::new(program);
     command
         .args(arguments)
         .arg0(format!("dirty-worker [{worker}]"))
         .env("DIRTY_WORKER_SOCKET", absolute(hub.worker_socket(worker))?)
-        .env("DIRTY_APPS", apps_json)
+        .env("DIRTY_APPS", list(&start.apps)?)
+        .env("DIRTY_FIXED_APPS", list(&start.fixed)?)
+        .env("DIRTY_SEAT", start.seat.to_string())
         .env("DIRTY_THREADS", config.pool.threads.to_string())
         .env("DIRTY_WORKER_ID", worker.to_string())
         .env("DIRTY_TIMEOUT", config.pool.timeout.as_secs_f64().to_string())
         .env("DIRTY_MAX_FRAME", config.limits.max_payload.to_string())
         .env("DIRTY_MAX_DEPTH", config.limits.max_depth.to_string())
         .env("NOTIFY_SOCKET", absolute(hub.socket.private_path(&format!("n{worker}")))?)
-        .env("WATCHDOG_USEC", watchdog_period(config.pool.timeout).as_micros().to_string())
         // The lifeline: its end tells the worker that the arbiter is gone (WORK-5).
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Signals for the arbiter's terminal are the arbiter's to pass on.
         .process_group(0);
+    // An arbiter that is watched itself has these; they are not the worker's.
+    command.env_remove("WATCHDOG_PID").env_remove("WATCHDOG_USEC");
+    if !config.pool.watchdog.is_zero() {
+        command.env("WATCHDOG_USEC", config.pool.watchdog.as_micros().to_string());
+    }
     Ok(command)
-}
-
-/// How often a worker shows that it lives: within its time limit, but at least every half minute.
-fn watchdog_period(timeout: std::time::Duration) -> std::time::Duration {
-    let longest = std::time::Duration::from_secs(30);
-    if timeout.is_zero() { longest } else { timeout.min(longest) }
 }
 
 async fn supervise(
@@ -113,8 +114,25 @@ fn exit_of(status: ExitStatus) -> WorkerExit {
 /// One datagram of the systemd notify protocol: assignments, one a line.
 fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) {
     for line in message.split(|byte| *byte == b'\n') {
-        if line == b"READY=1" {
-            hub.feed(Event::Ready(worker));
+        match line {
+            b"READY=1" => hub.feed(Event::Ready(worker)),
+            b"WATCHDOG=1" => hub.feed(Event::Alive(worker)),
+            _ => {
+                if let Some(list) = line.strip_prefix(b"X_DIRTY_APPS=") {
+                    serves(hub, worker, list);
+                }
+            }
+        }
+    }
+}
+
+/// A worker says which of its apps it serves, before its READY (WORK-14).
+fn serves(hub: &Hub, worker: WorkerId, list: &[u8]) {
+    let text = std::str::from_utf8(list).unwrap_or_default();
+    match serde_json::from_str::<Vec<String>>(text) {
+        Ok(apps) => hub.feed(Event::Serves { worker, apps: &apps }),
+        Err(error) => {
+            tracing::warn!(%worker, %error, "ignored X_DIRTY_APPS: expected a JSON array of app paths (WORK-14)");
         }
     }
 }

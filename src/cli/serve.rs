@@ -157,8 +157,7 @@ fn configuration(args: ServeArgs) -> Result<ArbiterConfig, ServeError> {
     pool.apps = args.apps;
     if pool.apps.is_empty() {
         let built_in = apps::BUILT_IN.iter();
-        pool.apps =
-            built_in.map(|path| AppAllocation::everywhere(*path)).collect();
+        pool.apps = built_in.map(|path| AppAllocation::everywhere(*path)).collect();
     }
     pool.workers = args.workers as usize;
     pool.threads = args.threads;

@@ -119,6 +119,11 @@ impl FrameDecoder {
         }
     }
 
+    /// What it accepts.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Bytes received and not yet returned as a frame.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer

@@ -41,6 +41,8 @@ pub enum Head<'a> {
     Error {
         /// The id of the request, or `None` when its sender could not read one (MSG-12).
         id: Option<Cow<'a, str>>,
+        /// The type of the error (ERR-1).
+        error_type: Cow<'a, str>,
     },
     /// The wish to end a request.
     Cancel {
@@ -59,7 +61,7 @@ impl<'a> Head<'a> {
         let kind = DirtyMessage::check(&members)?;
         let head = Self::of(kind, &members);
         // `check` has seen every member that `of` looks for.
-        Ok(head.unwrap_or(Head::Error { id: None }))
+        Ok(head.unwrap_or(Head::Error { id: None, error_type: Cow::Borrowed("") }))
     }
 
     fn of(kind: MessageType, members: &Members<'a>) -> Option<Head<'a>> {
@@ -77,7 +79,7 @@ impl<'a> Head<'a> {
             MessageType::End => Head::End { id: id()? },
             MessageType::Error => {
                 let null = members.get("id").is_none_or(|member| member.value == "null");
-                Head::Error { id: if null { None } else { id() } }
+                Head::Error { id: if null { None } else { id() }, error_type: error_type(members) }
             }
             MessageType::Cancel => Head::Cancel { id: id()? },
         })
@@ -98,12 +100,20 @@ impl<'a> Head<'a> {
     /// The id of the request that the message is about.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Head::Error { id } => id.as_deref(),
+            Head::Error { id, .. } => id.as_deref(),
             Head::Request { id, .. }
             | Head::Response { id }
             | Head::Chunk { id }
             | Head::End { id }
             | Head::Cancel { id } => Some(id),
+        }
+    }
+
+    /// The type of an error (ERR-1).
+    pub fn error_type(&self) -> Option<&str> {
+        match self {
+            Head::Error { error_type, .. } => Some(error_type),
+            _ => None,
         }
     }
 
@@ -119,6 +129,14 @@ impl<'a> Head<'a> {
         let id = self.id().and_then(|id| RequestId::new(id).ok());
         Err(MessageError::not_allowed(kind, sender, id).into())
     }
+}
+
+/// The `error_type` inside an error message's `error`, which has been checked.
+fn error_type<'a>(members: &Members<'a>) -> Cow<'a, str> {
+    let limits = Limits { max_payload: u32::MAX, ..Limits::default() };
+    let error = members.get("error").and_then(|error| Members::read(error.value.as_bytes(), &limits).ok());
+    let name = error.as_ref().and_then(|error| unescape(error.get("error_type")?.value).ok());
+    name.unwrap_or_default()
 }
 
 /// A `timeout` member's value, which has been checked to be a number of seconds in range.

@@ -3,119 +3,11 @@
 use std::time::{Duration, Instant};
 
 use dirty_arbiter::arbiter::core::{
-    Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, Phase, ReplyKind, SlotId,
-    Violation, WorkerExit, WorkerId, WorkerSignal,
+    Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, Phase, ReplyKind, Violation,
+    WorkerExit, WorkerId, WorkerSignal,
 };
 
-const CLIENT: ConnId = ConnId(1);
-
-struct Story {
-    core: Core<&'static str>,
-    now: Instant,
-}
-
-type Actions = Vec<Action<&'static str>>;
-
-fn app(app_path: &str) -> AppAllocation {
-    AppAllocation::everywhere(app_path)
-}
-
-fn slot(worker: u64, index: u32) -> SlotId {
-    SlotId { worker: WorkerId(worker), index }
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-impl Story {
-    /// A pool that is up: every worker ready, every slot open, one client connected.
-    fn begin(workers: usize, threads: u32, change: impl FnOnce(&mut CoreConfig)) -> Story {
-        let mut story = Story::boot(workers, threads, change);
-        for worker in 1..=workers as u64 {
-            story.worker_ready(worker);
-        }
-        story
-    }
-
-    /// A pool whose workers still boot.
-    fn boot(workers: usize, threads: u32, change: impl FnOnce(&mut CoreConfig)) -> Story {
-        let mut config = CoreConfig {
-            apps: vec![app("a:A"), app("b:B")],
-            workers,
-            threads,
-            timeout: seconds(10),
-            ..Default::default()
-        };
-        change(&mut config);
-        let mut story = Story { core: Core::new(config), now: Instant::now() };
-        story.on(Event::Start);
-        story.on(Event::Connected(CLIENT));
-        story
-    }
-
-    fn worker_ready(&mut self, worker: u64) -> Actions {
-        self.on(Event::Spawned(WorkerId(worker)));
-        self.on(Event::Ready(WorkerId(worker)));
-        let threads = self.core.config().threads;
-        (0..threads).flat_map(|index| self.on(Event::SlotOpened(slot(worker, index)))).collect()
-    }
-
-    fn on(&mut self, event: Event<'_, &'static str>) -> Actions {
-        let mut actions = Vec::new();
-        self.core.on(event, self.now, &mut actions);
-        actions.retain(|action| !matches!(action, Action::Log(Note::WorkerReady(_))));
-        actions
-    }
-
-    fn request(&mut self, id: &'static str, app_path: &str) -> Actions {
-        self.request_within(id, app_path, None)
-    }
-
-    fn request_within(&mut self, id: &'static str, app_path: &str, timeout: Option<Duration>) -> Actions {
-        self.on(Event::Request { conn: CLIENT, id, app_path, action: "act", timeout, frame: id })
-    }
-
-    fn reply(&mut self, slot: SlotId, kind: ReplyKind, id: &str) -> Actions {
-        self.on(Event::Reply { slot, kind, id: Some(id), error_type: None, frame: "reply" })
-    }
-
-    fn after(&mut self, time: Duration) -> Actions {
-        self.now += time;
-        self.on(Event::Tick)
-    }
-}
-
-/// Where a request went, if it was dispatched.
-fn dispatched(actions: &Actions) -> Option<(SlotId, &'static str)> {
-    actions.iter().find_map(|action| match action {
-        Action::Dispatch { slot, frame } => Some((*slot, *frame)),
-        _ => None,
-    })
-}
-
-/// The failure that answers `id`.
-fn failure(actions: &Actions, of: &str) -> Option<Failure> {
-    actions.iter().find_map(|action| match action {
-        Action::Answer { id: Some(id), failure, .. } if id == of => Some(failure.clone()),
-        _ => None,
-    })
-}
-
-fn signals(actions: &Actions) -> Vec<WorkerSignal> {
-    let signal = |action: &Action<_>| match action {
-        Action::Signal { signal, .. } => Some(*signal),
-        _ => None,
-    };
-    actions.iter().filter_map(signal).collect()
-}
-
-fn timeout_of(actions: &Actions, id: &str) -> (Phase, Duration) {
-    match failure(actions, id) {
-        Some(Failure::Timeout { phase, limit, .. }) => (phase, limit),
-        other => panic!("no time-out of {id:?} but {other:?}"),
-    }
-}
+use crate::core_story::*;
 
 #[test]
 fn a_late_reply_is_never_delivered_to_anybody() {
@@ -141,7 +33,7 @@ fn a_request_that_ignores_cancel_costs_its_worker_its_life() {
     assert_eq!(signals(&story.after(Duration::from_millis(1))), [WorkerSignal::Abort]);
     assert_eq!(signals(&story.after(seconds(1))), [WorkerSignal::Kill]);
     let exited = story.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Signal(9) });
-    assert!(exited.contains(&Action::Spawn { worker: WorkerId(2), apps: vec!["a:A".into(), "b:B".into()], fixed: vec![], seat: 0 }));
+    assert!(exited.contains(&spawn(2, &["a:A", "b:B"], &[], 0)));
 }
 
 #[test]
@@ -386,18 +278,12 @@ fn limited_apps_are_dealt_out_and_a_replacement_loads_the_same() {
     });
     let mut actions = Vec::new();
     core.on(Event::Start, Instant::now(), &mut actions);
-    let both: Vec<String> = vec!["all:A".into(), "one:B".into()];
-    assert_eq!(
-        actions,
-        [
-            Action::Spawn { worker: WorkerId(1), apps: both.clone(), fixed: vec![], seat: 0 },
-            Action::Spawn { worker: WorkerId(2), apps: vec!["all:A".into()], fixed: vec![], seat: 0 }
-        ]
-    );
+    assert_eq!(actions, [spawn(1, &["all:A", "one:B"], &["one:B"], 0), spawn(2, &["all:A"], &[], 1)]);
     actions.clear();
     core.on(Event::Ready(WorkerId(1)), Instant::now(), &mut Vec::new());
-    core.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Code(1) }, Instant::now(), &mut actions);
-    assert_eq!(actions.last(), Some(&Action::Spawn { worker: WorkerId(3), apps: both, fixed: vec![], seat: 0 }));
+    let later = Instant::now() + seconds(2);
+    core.on(Event::Exited { worker: WorkerId(1), exit: WorkerExit::Code(1) }, later, &mut actions);
+    assert_eq!(actions.last(), Some(&spawn(3, &["all:A", "one:B"], &["one:B"], 0)));
 }
 
 #[test]

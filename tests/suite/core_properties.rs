@@ -6,7 +6,7 @@ use std::time::Duration;
 use dirty_arbiter::arbiter::core::{ConnId, Event, ReplyKind, SlotId, WorkerExit, WorkerId};
 use proptest::prelude::*;
 
-use crate::core_world::World;
+use crate::core_world::{APPS, Plan, World};
 
 /// One thing that happens. The numbers choose among what there is at that moment.
 #[derive(Debug, Clone)]
@@ -25,6 +25,10 @@ enum Step {
     StrayReply { slot: usize, kind: ReplyKind },
     LoseSlot { slot: usize, violation: bool },
     Exit { worker: usize, exit: WorkerExit },
+    Serves { worker: usize, only: bool },
+    Alive(usize),
+    Reload(Plan),
+    Scale(usize),
     ObeySignals,
     Wait(u64),
     Drain,
@@ -61,10 +65,20 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (some.clone(), kind()).prop_map(|(slot, kind)| Step::Reply { slot, kind }),
         2 => (some.clone(), kind()).prop_map(|(slot, kind)| Step::StrayReply { slot, kind }),
         1 => (some.clone(), any::<bool>()).prop_map(|(slot, violation)| Step::LoseSlot { slot, violation }),
-        1 => (some, exit()).prop_map(|(worker, exit)| Step::Exit { worker, exit }),
-        2 => Just(Step::ObeySignals),
+        1 => (some.clone(), exit()).prop_map(|(worker, exit)| Step::Exit { worker, exit }),
+        1 => (some.clone(), any::<bool>()).prop_map(|(worker, only)| Step::Serves { worker, only }),
+        3 => some.prop_map(Step::Alive),
+        1 => plan().prop_map(Step::Reload),
+        1 => (1usize..5).prop_map(Step::Scale),
+        3 => Just(Step::ObeySignals),
         4 => (1u64..6_000).prop_map(Step::Wait),
     ]
+}
+
+/// What a reload brings: which of the apps, how many workers and slots.
+fn plan() -> impl Strategy<Value = Plan> {
+    (any::<[bool; 3]>(), prop::option::of(1usize..3), 1usize..4, 1u32..3)
+        .prop_map(|(apps, limit, workers, threads)| Plan { apps, limit, workers, threads })
 }
 
 /// A schedule; in a third of them the arbiter is told to end somewhere.
@@ -150,6 +164,19 @@ impl World {
                 let Some(worker) = pick(&workers, worker) else { return };
                 self.exit(worker, exit);
             }
+            Step::Serves { worker, only } => {
+                // The first seat loads every app that limits itself.
+                let told = |id: &WorkerId| !self.workers[id].ready && self.workers[id].seat > 0;
+                let Some(worker) = pick(&workers, worker).filter(told) else { return };
+                let apps = if only { vec![APPS[0].to_owned()] } else { APPS.map(str::to_owned).to_vec() };
+                self.feed(Event::Serves { worker, apps: &apps });
+            }
+            Step::Alive(worker) => {
+                let Some(worker) = pick(&workers, worker) else { return };
+                self.feed(Event::Alive(worker));
+            }
+            Step::Reload(plan) => self.reload(&plan),
+            Step::Scale(workers) => self.feed(Event::Scale(workers)),
             Step::ObeySignals => self.obey_signals(),
             Step::Wait(milliseconds) => self.wait(milliseconds),
             Step::Drain => self.feed(Event::Drain),
@@ -161,6 +188,16 @@ impl World {
         self.worker(slot.worker).slots[slot.index as usize].open = true;
         // The core may have given the slot up in the meantime; then it sends nothing there.
         self.feed(Event::SlotOpened(slot));
+    }
+
+    fn boot_all(&mut self) {
+        let booting: Vec<WorkerId> = self.workers.iter().filter(|w| !w.1.ready).map(|w| *w.0).collect();
+        for worker in booting {
+            self.ready(worker);
+        }
+        for slot in self.slots(|slot| !slot.open && !slot.gone) {
+            self.open(slot);
+        }
     }
 
     fn obey_signals(&mut self) {
@@ -183,13 +220,7 @@ impl World {
             self.feed(Event::Congested(conn, false));
         }
         for round in 0..200 {
-            let booting: Vec<WorkerId> = self.workers.iter().filter(|w| !w.1.ready).map(|w| *w.0).collect();
-            for worker in booting {
-                self.ready(worker);
-            }
-            for slot in self.slots(|slot| !slot.open && !slot.gone) {
-                self.open(slot);
-            }
+            self.boot_all();
             while let Some(slot) = pick(&self.slots(|slot| slot.running.is_some()), round) {
                 self.reply(slot, ReplyKind::Error);
             }
@@ -200,6 +231,24 @@ impl World {
             self.wait(500);
         }
         panic!("requests never come to an end");
+    }
+}
+
+impl World {
+    /// Everybody goes on behaving: every reload ends, and the pool is what it is meant to be (POOL-9, LIFE-5).
+    fn settle_pool(&mut self) {
+        for _ in 0..400 {
+            if self.finished || (self.reloads == 0 && self.is_settled()) {
+                return;
+            }
+            self.boot_all();
+            for worker in self.workers.keys().copied().collect::<Vec<_>>() {
+                self.feed(Event::Alive(worker));
+            }
+            self.obey_signals();
+            self.wait(500);
+        }
+        panic!("the pool never becomes what it should be: {:?}", self.core.status(self.now));
     }
 }
 
@@ -214,6 +263,7 @@ fn run(steps: Vec<Step>) {
     world.settle();
     assert_eq!(world.waiting(), 0, "a request without a terminal message (CALL-1)");
     assert_eq!(world.core.open_requests(), 0, "a request was leaked");
+    world.settle_pool();
     if !world.finished {
         world.feed(Event::Drain);
         for _ in 0..100 {
@@ -227,8 +277,39 @@ fn run(steps: Vec<Step>) {
     }
 }
 
+/// How many schedules are tried: 10,000, or as many as the variable `SCHEDULES` says.
+fn schedules() -> u32 {
+    std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
+}
+
+/// Schedules that once showed a fault, shrunk.
+#[test]
+fn schedules_that_showed_a_fault_pass() {
+    let everything = |workers| Plan { apps: [true; 3], limit: Some(1), workers, threads: 1 };
+    let faults = [
+        // The seat whose replacement booted went away with a scale-down, and the reload waited for it for ever.
+        vec![
+            Step::Reload(everything(1)),
+            Step::Ready(2),
+            Step::Exit { worker: 0, exit: WorkerExit::Code(3) },
+            Step::Scale(2),
+            Step::Ready(1),
+            Step::Scale(1),
+        ],
+        // A worker refused an app that the configuration gives to it, so that the old one could never go.
+        vec![
+            Step::Ready(0),
+            Step::OpenSlot(0),
+            Step::Reload(everything(2)),
+            Step::Serves { worker: 2, only: true },
+            Step::Ready(2),
+        ],
+    ];
+    faults.into_iter().for_each(run);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(schedules()) })]
 
     #[test]
     fn every_request_gets_exactly_one_terminal_message(steps in schedule()) {

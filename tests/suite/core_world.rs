@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use dirty_arbiter::arbiter::core::{
-    Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, ReplyKind, SlotId, Violation,
-    WorkerExit, WorkerId, WorkerSignal,
+    Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, PoolState, ReplyKind, SlotId,
+    Violation, WorkerExit, WorkerId, WorkerSignal, WorkerStage, WorkerStatus,
 };
 
 pub const APPS: [&str; 3] = ["every:App", "single:App", "nowhere:App"];
@@ -51,6 +51,7 @@ impl Slot {
 
 #[derive(Debug, Default)]
 pub struct Worker {
+    pub seat: usize,
     pub spawned: bool,
     pub ready: bool,
     pub signalled: Option<WorkerSignal>,
@@ -67,7 +68,36 @@ pub struct World {
     by_id: HashMap<(ConnId, String), u64>,
     next_conn: u64,
     next_serial: u64,
-    threads: u32,
+    /// Reloads that were begun and have not ended.
+    pub reloads: usize,
+    /// A reload failed, so that old workers may have stayed.
+    kept_old: bool,
+}
+
+/// What a reload brings.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Which of [`APPS`].
+    pub apps: [bool; 3],
+    /// How many workers load the second of them.
+    pub limit: Option<usize>,
+    pub workers: usize,
+    pub threads: u32,
+}
+
+/// Whether the core may not, in answer to this, take the last ready worker of an app: nothing here goes wrong, ends it,
+/// or lets time pass.
+fn spares_workers(event: &Event<'_, Frame>) -> bool {
+    !matches!(
+        event,
+        Event::Exited { .. }
+            | Event::SlotBroken { .. }
+            | Event::BadReply { .. }
+            | Event::Reply { .. }
+            | Event::Tick
+            | Event::Drain
+            | Event::Quit
+    )
 }
 
 impl World {
@@ -85,7 +115,6 @@ impl World {
             watchdog: Duration::from_secs(5),
             queue: QUEUE,
         };
-        let threads = config.threads;
         let mut world = World {
             core: Core::new(config),
             now: Instant::now(),
@@ -96,7 +125,8 @@ impl World {
             by_id: HashMap::new(),
             next_conn: 0,
             next_serial: 0,
-            threads,
+            reloads: 0,
+            kept_old: false,
         };
         world.feed(Event::Start);
         world
@@ -104,15 +134,54 @@ impl World {
 
     /// Feeds an event and checks everything that follows from it.
     pub fn feed(&mut self, event: Event<'_, Frame>) {
+        let spares = spares_workers(&event);
+        let before = self.served_apps();
         let mut actions = Vec::new();
         self.core.on(event, self.now, &mut actions);
         for action in actions {
             assert!(!self.finished, "{action:?} after Finished");
             self.check(action);
         }
+        let after = self.core.status(self.now);
+        if spares && after.state == PoolState::Serving {
+            for app in after.apps.iter().filter(|app| before.contains(&app.app_path)) {
+                assert!(app.ready_workers > 0, "{} lost its last ready worker (POOL-10)", app.app_path);
+            }
+        }
         assert!(!self.core.starves(), "an idle slot and a queued request wait for each other (POOL-1)");
-        assert!(self.core.queued() <= QUEUE * 2, "the queue outgrew its bound (POOL-3)");
+        assert!(self.core.queued() <= QUEUE * 3, "the queue outgrew its bound (POOL-3)");
         assert!(self.core.next_wakeup().is_none_or(|at| at > self.now), "a due timer did not fire");
+    }
+
+    /// The configured apps that some worker serves.
+    fn served_apps(&self) -> Vec<String> {
+        let apps = self.core.status(self.now).apps.into_iter();
+        apps.filter(|app| app.ready_workers > 0).map(|app| app.app_path).collect()
+    }
+
+    /// Whether every seat has its worker, all of the newest generation, and nobody else is left.
+    pub fn is_settled(&self) -> bool {
+        let status = self.core.status(self.now);
+        let current = |worker: &WorkerStatus| {
+            worker.state == WorkerStage::Ready && worker.generation == status.generation
+        };
+        let kept = status.workers.iter().all(|worker| worker.state == WorkerStage::Ready);
+        let complete = status.workers.iter().all(current) || (self.kept_old && kept);
+        !status.reloading && complete && status.workers.len() == status.target_workers
+    }
+
+    pub fn reload(&mut self, plan: &Plan) {
+        let app = |index: usize| AppAllocation {
+            workers: if index == 1 { plan.limit } else { None },
+            ..AppAllocation::everywhere(APPS[index])
+        };
+        let apps: Vec<AppAllocation> = (0..APPS.len()).filter(|index| plan.apps[*index]).map(app).collect();
+        // One app that every worker loads, so that every seat is filled.
+        let apps = if plan.apps[0] || plan.apps[2] { apps } else { [vec![app(0)], apps].concat() };
+        let config =
+            CoreConfig { apps, workers: plan.workers, threads: plan.threads, ..self.core.config().clone() };
+        self.reloads += 1;
+        self.feed(Event::Reload(Box::new(config)));
     }
 
     pub fn connect(&mut self) {
@@ -243,23 +312,27 @@ impl World {
                     "cancelled what does not run there"
                 );
             }
-            Action::Spawn { worker, apps, .. } => {
+            Action::Spawn { worker, apps, seat, .. } => {
                 assert!(!apps.is_empty());
                 assert!(
-                    self.workers.insert(worker, Worker::default()).is_none(),
+                    self.workers.insert(worker, Worker { seat, ..Worker::default() }).is_none(),
                     "a worker id was used twice"
                 );
             }
-            Action::OpenSlots(id) => {
-                let threads = self.threads as usize;
-                let worker = self.worker(id);
+            Action::OpenSlots { worker, slots } => {
+                let worker = self.worker(worker);
                 assert!(worker.ready && worker.slots.is_empty());
-                worker.slots = vec![Slot::default(); threads];
+                worker.slots = vec![Slot::default(); slots as usize];
             }
             Action::CloseSlot(slot) => self.worker(slot.worker).slots[slot.index as usize] = Slot::gone(),
             Action::Signal { worker, signal } => self.worker(worker).signalled = Some(signal),
             Action::Log(Note::Aborting { .. } | _) => (),
-            Action::ReloadEnded { .. } => (),
+            Action::Adopt { .. } => self.kept_old = false,
+            Action::ReloadEnded { failure, .. } => {
+                assert!(self.reloads > 0, "a reload ended twice");
+                self.reloads -= 1;
+                self.kept_old |= failure.is_some();
+            }
             Action::Finished => {
                 assert!(self.workers.is_empty(), "finished with workers");
                 assert_eq!(self.waiting(), 0, "finished with requests unanswered");

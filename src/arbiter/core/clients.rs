@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::config::OnDisconnect;
 use super::state::{App, Conn, Place, Request, RequestKey, Slot, target};
-use super::types::{Action, ConnId, Failure, SlotId, Target};
+use super::status::AppCounters;
+use super::types::{Action, ConnId, FAILING_TO_BOOT, Failure, SHUTTING_DOWN, SlotId, Target};
 use super::{Core, Mode};
 
 impl<F> Core<F> {
@@ -29,34 +31,35 @@ impl<F> Core<F> {
             actions.push(Action::Answer { conn, id: None, failure: Failure::DuplicateId(id.to_owned()) });
             return;
         }
-        let refused = |failure| Action::Answer { conn, id: Some(id.to_owned()), failure };
         let target = || Target { app_path: app_path.to_owned(), action: action.to_owned() };
-        let Some(&app) = self.app_index.get(app_path) else {
-            actions.push(refused(Failure::AppNotFound(target())));
+        let Some(app) = self.configured_app(app_path) else {
+            let failure = Failure::AppNotFound(target());
+            actions.push(Action::Answer { conn, id: Some(id.to_owned()), failure });
             return;
         };
+        let mut refuse = |counters: &mut AppCounters, failure: Failure| {
+            counters.count_error(failure.error_type());
+            actions.push(Action::Answer { conn, id: Some(id.to_owned()), failure });
+        };
         if self.mode != Mode::Serving {
-            actions.push(refused(Failure::NoWorkers {
-                target: target(),
-                reason: "the arbiter is shutting down",
-            }));
-            return;
+            let failure = Failure::NoWorkers { target: target(), reason: SHUTTING_DOWN };
+            return refuse(&mut self.apps[app].counters, failure);
         }
         if self.has_failed(app) {
-            actions
-                .push(refused(Failure::NoWorkers { target: target(), reason: "its workers fail to boot" }));
-            return;
+            let failure = Failure::NoWorkers { target: target(), reason: FAILING_TO_BOOT };
+            return refuse(&mut self.apps[app].counters, failure);
         }
         let idle = self.idle_slot(app).filter(|_| reads);
         if idle.is_none() && self.apps[app].queue.len() >= self.config.queue {
             let retry_after = self.retry_after(app);
             let bound = self.config.queue;
-            actions.push(refused(Failure::Overloaded { target: target(), bound, retry_after }));
-            return;
+            let failure = Failure::Overloaded { target: target(), bound, retry_after };
+            return refuse(&mut self.apps[app].counters, failure);
         }
         let key = RequestKey(self.next_request);
         self.next_request += 1;
         self.counters.requests += 1;
+        self.apps[app].counters.requests += 1;
         if let Some(client) = self.conns.get_mut(&conn) {
             client.in_flight.insert(id.to_owned(), key);
         }
@@ -71,6 +74,7 @@ impl<F> Core<F> {
             timer: None,
             due: None,
             expired: false,
+            ended: false,
         };
         self.requests.insert(key, request);
         match idle {
@@ -130,11 +134,22 @@ impl<F> Core<F> {
         }
     }
 
-    /// A client is gone: what it asked for runs to its end, and what comes of it is discarded (POOL-11).
+    /// A client is gone: what it asked for runs to its end, and what comes of it is discarded (POOL-11); or it is ended
+    /// at once, if its app is configured so (POOL-12).
     pub(super) fn disconnected(&mut self, conn: ConnId, now: Instant, actions: &mut Vec<Action<F>>) {
-        for key in self.conns.remove(&conn).map(|client| client.in_flight).unwrap_or_default().into_values() {
-            if let Some(request) = self.requests.get_mut(&key) {
-                request.waiter = None;
+        let in_flight = self.conns.remove(&conn).map(|client| client.in_flight).unwrap_or_default();
+        let mut keys: Vec<RequestKey> = in_flight.into_values().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let Some(request) = self.requests.get_mut(&key) else { continue };
+            request.waiter = None;
+            if self.apps[request.app].on_disconnect == OnDisconnect::Finish {
+                continue;
+            }
+            request.ended = true;
+            match request.place {
+                Place::Queued(_) => self.remove_queued(key),
+                Place::Running { slot, .. } => self.send_cancel(slot, key, actions),
             }
         }
         // Nobody is left who does not read.
@@ -143,6 +158,13 @@ impl<F> Core<F> {
 
     /// Gives the request its terminal message. It may still hold a slot.
     pub(super) fn answer(&mut self, key: RequestKey, failure: Failure, actions: &mut Vec<Action<F>>) {
+        if let Some(request) = self.requests.get_mut(&key) {
+            request.ended = true;
+            let counters = &mut self.apps[request.app].counters;
+            counters.timeouts += u64::from(matches!(failure, Failure::Timeout { .. }));
+            counters.crashes += u64::from(matches!(failure, Failure::WorkerDied { .. }));
+            counters.count_error(failure.error_type());
+        }
         if let Some((conn, id)) = self.release_waiter(key) {
             actions.push(Action::Answer { conn, id: Some(id), failure });
             self.close_if_done(conn, actions);
@@ -189,9 +211,15 @@ impl App {
     pub(super) fn new(app_path: &str) -> App {
         App {
             app_path: app_path.to_owned(),
+            configured: false,
+            workers: None,
+            on_disconnect: Default::default(),
             queue: Default::default(),
             last_served: 0,
             run_time: Duration::ZERO,
+            counters: Default::default(),
+            wait_times: Default::default(),
+            run_times: Default::default(),
         }
     }
 }

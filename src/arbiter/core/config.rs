@@ -71,23 +71,3 @@ impl Default for CoreConfig {
         }
     }
 }
-
-/// Deals the apps out to `workers` seats: an unlimited app to every seat, a limited one to its number of seats, each time
-/// to those that hold the fewest apps (POOL-8). The result names apps by index.
-pub(super) fn allocate(apps: &[AppAllocation], workers: usize) -> Vec<Vec<usize>> {
-    let mut seats = vec![Vec::new(); workers];
-    for (index, _) in apps.iter().enumerate().filter(|(_, app)| app.workers.is_none()) {
-        seats.iter_mut().for_each(|seat| seat.push(index));
-    }
-    for (index, app) in apps.iter().enumerate() {
-        let Some(count) = app.workers else { continue };
-        let mut order: Vec<usize> = (0..seats.len()).collect();
-        order.sort_by_key(|&seat| (seats[seat].len(), seat));
-        for &seat in order.iter().take(count) {
-            seats[seat].push(index);
-        }
-    }
-    // A worker without apps serves nothing; it is not started.
-    seats.retain(|seat| !seat.is_empty());
-    seats
-}

@@ -23,10 +23,14 @@ pub(super) enum Timer {
     Respawn(usize),
     /// The drain has taken long enough (LIFE-1).
     DrainEnd,
+    /// A worker may have been silent for too long (WORK-10).
+    Watchdog(WorkerId),
+    /// The next worker is replaced, even if the last one that was still runs (POOL-9).
+    NextReplacement,
 }
 
 /// Timers in the order in which they are due.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Deadlines(BTreeSet<(Instant, Timer)>);
 
 impl Deadlines {

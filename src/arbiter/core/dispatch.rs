@@ -14,7 +14,7 @@ impl<F> Core<F> {
     pub(super) fn idle_slot(&self, app: usize) -> Option<SlotId> {
         let mut best: Option<((usize, u64, SlotId), SlotId)> = None;
         for (&id, worker) in &self.workers {
-            if worker.state != WorkerState::Ready || !self.seats[worker.seat].apps.contains(&app) {
+            if worker.state != WorkerState::Ready || !worker.serves(app) {
                 continue;
             }
             let busy = worker.busy();
@@ -42,7 +42,12 @@ impl<F> Core<F> {
         let Some(request) = self.requests.get_mut(&key) else { return };
         let running = Place::Running { slot, streaming: false, started: now };
         let Place::Queued(frame) = std::mem::replace(&mut request.place, running) else { return };
-        self.apps[request.app].last_served = self.dispatches;
+        let app = &mut self.apps[request.app];
+        app.last_served = self.dispatches;
+        app.wait_times.record(now.saturating_duration_since(request.accepted));
+        if let Some(worker) = self.workers.get_mut(&slot.worker) {
+            worker.dispatched += 1;
+        }
         self.set_slot(slot, Slot::Busy(key));
         actions.push(Action::Dispatch { slot, frame });
         self.arm_run_limit(key, now);
@@ -54,8 +59,7 @@ impl<F> Core<F> {
         if worker.state != WorkerState::Ready {
             return;
         }
-        let waiting =
-            self.seats[worker.seat].apps.iter().filter_map(|app| Some((*app, self.first_ready(*app)?)));
+        let waiting = worker.apps.iter().filter_map(|app| Some((*app, self.first_ready(*app)?)));
         let Some((app, place)) = waiting.min_by_key(|(app, _)| self.apps[*app].last_served) else { return };
         if let Some(key) = self.apps[app].queue.remove(place) {
             self.dispatch(slot, key, now, actions);
@@ -102,12 +106,8 @@ impl<F> Core<F> {
 
     /// When a refused client may try again: the time in which the queue empties at the present pace.
     pub(super) fn retry_after(&self, app: usize) -> Duration {
-        let slots: usize = self
-            .workers
-            .values()
-            .filter(|worker| self.seats[worker.seat].apps.contains(&app))
-            .map(|worker| worker.slots.len())
-            .sum();
+        let slots: usize =
+            self.workers.values().filter(|worker| worker.serves(app)).map(|worker| worker.slots.len()).sum();
         let waves = self.apps[app].queue.len() / slots.max(1) + 1;
         let estimate = self.apps[app].run_time.saturating_mul(waves.try_into().unwrap_or(u32::MAX));
         estimate.clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end())

@@ -8,14 +8,17 @@ mod clients;
 mod config;
 mod deadlines;
 mod dispatch;
+mod drain;
+mod plan;
 mod pool;
+mod reload;
 mod replies;
 mod state;
 mod status;
 mod timeouts;
 mod types;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 pub use config::{AppAllocation, CoreConfig, OnDisconnect};
@@ -28,6 +31,7 @@ pub use types::{
 };
 
 use deadlines::Deadlines;
+use reload::{Reload, Replacing};
 use state::{App, Conn, Request, RequestKey, Seat, Worker, WorkerState};
 
 /// Whether the arbiter takes requests.
@@ -57,7 +61,7 @@ pub struct Counters {
 }
 
 /// The state machine. `F` is a frame, which the core never looks into.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Core<F> {
     config: CoreConfig,
     mode: Mode,
@@ -66,7 +70,11 @@ pub struct Core<F> {
     apps: Vec<App>,
     app_index: HashMap<String, usize>,
     seats: Vec<Seat>,
-    workers: HashMap<WorkerId, Worker>,
+    workers: BTreeMap<WorkerId, Worker>,
+    /// How often the configuration was taken over.
+    generation: u64,
+    reload: Option<Reload>,
+    replacing: Replacing,
     deadlines: Deadlines,
     counters: Counters,
     next_request: u64,
@@ -78,29 +86,26 @@ pub struct Core<F> {
 impl<F> Core<F> {
     /// A core that has not started its pool.
     pub fn new(config: CoreConfig) -> Self {
-        let seats = config::allocate(&config.apps, config.workers);
-        let seats = seats.into_iter().map(|apps| Seat {
-            apps,
-            worker: None,
-            failures: Default::default(),
-            failed: false,
-        });
-        let apps: Vec<App> = config.apps.iter().map(|app| App::new(&app.app_path)).collect();
-        Core {
+        let mut core = Core {
             mode: Mode::Serving,
             conns: HashMap::new(),
             requests: HashMap::new(),
-            app_index: apps.iter().enumerate().map(|(index, app)| (app.app_path.clone(), index)).collect(),
-            apps,
-            seats: seats.collect(),
-            workers: HashMap::new(),
+            app_index: HashMap::new(),
+            apps: Vec::new(),
+            seats: Vec::new(),
+            workers: BTreeMap::new(),
+            generation: 0,
+            reload: None,
+            replacing: Replacing::Nobody,
             deadlines: Deadlines::default(),
             counters: Counters::default(),
             next_request: 0,
             next_worker: 1,
             dispatches: 0,
             config,
-        }
+        };
+        core.configure_apps();
+        core
     }
 
     /// Takes in one event that happened at `now` and appends what follows from it to `actions`.
@@ -108,7 +113,7 @@ impl<F> Core<F> {
     /// Times must not run backwards from call to call.
     pub fn on(&mut self, event: Event<'_, F>, now: Instant, actions: &mut Vec<Action<F>>) {
         match event {
-            Event::Start => self.fill_seats(actions),
+            Event::Start => self.arrange(now, actions),
             Event::Connected(conn) => self.connected(conn),
             Event::Request { conn, id, app_path, action, timeout, frame } => {
                 self.request(conn, id, app_path, action, timeout, frame, now, actions);
@@ -118,21 +123,26 @@ impl<F> Core<F> {
             Event::HalfClosed(conn) => self.half_closed(conn, actions),
             Event::Disconnected(conn) => self.disconnected(conn, now, actions),
             Event::Spawned(worker) => self.spawned(worker, now),
-            Event::Ready(worker) => self.ready(worker, actions),
+            Event::Serves { worker, apps } => self.serves(worker, apps),
+            Event::Ready(worker) => self.ready(worker, now, actions),
+            Event::Alive(worker) => self.alive(worker, now),
             Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
-            Event::Reply { slot, kind, id, error_type: _, frame } => {
-                self.reply(slot, kind, id, frame, now, actions);
+            Event::Reply { slot, kind, id, error_type, frame } => {
+                self.reply(slot, kind, id, error_type, frame, now, actions);
             }
             Event::BadReply { slot, kind, id, violation } => {
                 self.bad_reply(slot, kind, id, violation, now, actions);
             }
             Event::SlotBroken { slot, violation } => self.slot_broken(slot, violation, now, actions),
             Event::Exited { worker, exit } => self.exited(worker, exit, now, actions),
-            Event::Tick | Event::Serves { .. } | Event::Alive(_) | Event::Reload(_) | Event::Scale(_) => (),
+            Event::Tick => (),
+            Event::Reload(config) => self.begin_reload(*config, now, actions),
+            Event::Scale(workers) => self.scale(workers, now, actions),
             Event::Drain => self.drain(now, actions),
             Event::Quit => self.quit(actions),
         }
         self.fire_timers(now, actions);
+        self.advance_pool(now, actions);
         self.advance_drain(now, actions);
     }
 
@@ -144,6 +154,11 @@ impl<F> Core<F> {
     /// Whether a client waits for the answer to this id (CORR-6).
     pub fn is_in_flight(&self, conn: ConnId, id: &str) -> bool {
         self.conns.get(&conn).is_some_and(|client| client.in_flight.contains_key(id))
+    }
+
+    /// The generation that the next reload brings.
+    pub fn next_generation(&self) -> u64 {
+        self.generation + 1
     }
 
     /// Totals since the start.

@@ -3,51 +3,80 @@
 use std::time::{Duration, Instant};
 
 use super::deadlines::Timer;
-use super::state::{Doom, Slot, Worker, WorkerState};
+use super::reload::Replacing;
+use super::state::{Doom, Seat, SeatApps, Slot, Worker, WorkerState};
 use super::timeouts::KILL_GRACE;
-use super::types::{Action, Failure, Note, SlotId, WorkerExit, WorkerId, WorkerSignal};
+use super::types::{Action, FAILING_TO_BOOT, Failure, Note, SlotId, WorkerExit, WorkerId, WorkerSignal};
 use super::{Core, Mode, limit};
 
 /// How long after the end of a slot's connection its worker's death is awaited.
 const REAP_GRACE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed boot is tried again (POOL-5).
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// A worker that dies so soon after its READY, with nothing done, counts as one that failed to boot.
+const STILLBORN: Duration = Duration::from_secs(1);
 /// So many boot failures within this time make a seat `failed` (POOL-5).
 const FAILED_AFTER: (usize, Duration) = (5, Duration::from_secs(60));
 
 impl<F> Core<F> {
-    pub(super) fn fill_seats(&mut self, actions: &mut Vec<Action<F>>) {
-        for seat in 0..self.seats.len() {
-            self.spawn(seat, actions);
+    /// Starts a worker on an empty seat, with the seat's apps (POOL-7).
+    pub(super) fn spawn(&mut self, index: usize, now: Instant, actions: &mut Vec<Action<F>>) {
+        let Some(seat) = self.seats.get(index).filter(|seat| seat.worker.is_none()) else { return };
+        if self.wants_worker(seat) {
+            let worker = self.start_worker(Some(index), seat.apps.clone(), now, actions);
+            self.seats[index].worker = Some(worker);
         }
     }
 
-    /// Starts a worker on an empty seat, with the seat's apps (POOL-7).
-    pub(super) fn spawn(&mut self, seat: usize, actions: &mut Vec<Action<F>>) {
-        if self.seats[seat].worker.is_some() || !self.wants_worker(seat) {
-            return;
-        }
-        let worker = WorkerId(self.next_worker);
+    /// Starts a worker; without a seat it is the first of a reload's configuration.
+    pub(super) fn start_worker(
+        &mut self,
+        seat: Option<usize>,
+        loads: SeatApps,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) -> WorkerId {
+        let id = WorkerId(self.next_worker);
         self.next_worker += 1;
-        self.seats[seat].worker = Some(worker);
-        self.workers
-            .insert(worker, Worker { seat, state: WorkerState::Booting, slots: Vec::new(), doomed: None });
-        let apps = self.seats[seat].apps.iter().map(|app| self.apps[*app].app_path.clone()).collect();
-        let fixed = Vec::new();
-        actions.push(Action::Spawn { worker, apps, fixed, seat });
+        let (config, generation) = match (&self.reload, seat) {
+            (Some(reload), None) => (&reload.config, reload.generation),
+            _ => (&self.config, self.generation),
+        };
+        let paths = |apps: &[usize]| apps.iter().map(|app| self.apps[*app].app_path.clone()).collect();
+        let (apps, fixed) = (paths(&loads.all), paths(&loads.fixed));
+        actions.push(Action::Spawn { worker: id, apps, fixed, seat: seat.unwrap_or(0), generation });
+        let worker = Worker {
+            seat,
+            apps: loads.all.clone(),
+            loads,
+            generation,
+            started: now,
+            dispatched: 0,
+            served: 0,
+            watchdog: limit(config.watchdog),
+            ready: now,
+            alive: now,
+            retiring: false,
+            state: WorkerState::Booting,
+            slots: Vec::new(),
+            doomed: None,
+            aborted: false,
+        };
+        self.workers.insert(id, worker);
+        id
     }
 
     /// While draining, a seat is filled only for requests that still wait.
-    fn wants_worker(&self, seat: usize) -> bool {
+    fn wants_worker(&self, seat: &Seat) -> bool {
         match self.mode {
             Mode::Serving => true,
-            Mode::Draining => self.has_queued(seat),
+            Mode::Draining => self.has_queued(&seat.apps.all),
             Mode::Quitting | Mode::Finished => false,
         }
     }
 
-    fn has_queued(&self, seat: usize) -> bool {
-        self.seats[seat].apps.iter().any(|app| !self.apps[*app].queue.is_empty())
+    pub(super) fn has_queued(&self, apps: &[usize]) -> bool {
+        apps.iter().any(|app| !self.apps[*app].queue.is_empty())
     }
 
     pub(super) fn spawned(&mut self, worker: WorkerId, now: Instant) {
@@ -56,17 +85,43 @@ impl<F> Core<F> {
         }
     }
 
-    pub(super) fn ready(&mut self, id: WorkerId, actions: &mut Vec<Action<F>>) {
+    /// A worker that boots says which of its apps it serves (WORK-14).
+    pub(super) fn serves(&mut self, id: WorkerId, app_paths: &[String]) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| boots(worker)) else { return };
+        // What the configuration gives to this worker is not its to refuse.
+        let loads = &worker.loads;
+        worker.apps.retain(|app| loads.fixed.contains(app) || app_paths.contains(&self.apps[*app].app_path));
+    }
+
+    pub(super) fn ready(&mut self, id: WorkerId, now: Instant, actions: &mut Vec<Action<F>>) {
         // One that took too long has been told to end: its READY comes too late.
-        let boots = |worker: &&mut Worker| worker.state == WorkerState::Booting && worker.doomed.is_none();
-        let Some(worker) = self.workers.get_mut(&id).filter(boots) else { return };
+        if !self.workers.get(&id).is_some_and(boots) {
+            return;
+        }
+        if self.reload.as_ref().is_some_and(|reload| reload.trial == Some(id)) {
+            self.adopt(id, now, actions);
+        }
+        let slots = self.config.threads;
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.state = WorkerState::Ready;
-        worker.slots = vec![Slot::Opening; self.config.threads as usize];
-        let seat = &mut self.seats[worker.seat];
-        seat.failures.clear();
-        seat.failed = false;
+        worker.slots = vec![Slot::Opening; slots as usize];
+        (worker.ready, worker.alive) = (now, now);
+        if let Some(silence) = worker.watchdog {
+            self.deadlines.set(now + silence, Timer::Watchdog(id));
+        }
         actions.push(Action::Log(Note::WorkerReady(id)));
-        actions.push(Action::OpenSlots(id));
+        actions.push(Action::OpenSlots { worker: id, slots });
+        let Some(index) = worker.seat else { return };
+        if self.seats[index].replacement == Some(id) {
+            self.take_seat(id, index, now);
+        }
+        self.seats[index].failed = false;
+    }
+
+    pub(super) fn alive(&mut self, id: WorkerId, now: Instant) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.alive = now;
+        }
     }
 
     pub(super) fn slot_opened(&mut self, slot: SlotId, now: Instant, actions: &mut Vec<Action<F>>) {
@@ -104,14 +159,37 @@ impl<F> Core<F> {
                 self.fail_with_worker(SlotId { worker: id, index }, key, exit, actions);
             }
         }
-        self.seats[worker.seat].worker = None;
-        if worker.state == WorkerState::Booting && self.mode == Mode::Serving {
-            return self.boot_failed(worker.seat, id, exit, now, actions);
+        let seat = worker.seat.filter(|index| {
+            self.seats.get(*index).is_some_and(|seat| [seat.worker, seat.replacement].contains(&Some(id)))
+        });
+        let expected = worker.retiring || worker.doomed == Some(Doom::Signalled);
+        // One that dies of itself right after its READY has not really booted.
+        let stillborn = worker.dispatched == 0 && !expected && now < worker.ready + STILLBORN;
+        let boot_failed = self.mode == Mode::Serving && (worker.state == WorkerState::Booting || stillborn);
+        let is_trial = self.reload.as_ref().is_some_and(|reload| reload.trial == Some(id));
+        if is_trial {
+            return self.replacement_failed(id, exit, actions);
         }
-        let expected = worker.doomed == Some(Doom::Signalled);
+        if let Some(index) = seat {
+            let seat = &mut self.seats[index];
+            seat.last_exit = Some((id, exit, now));
+            if seat.replacement == Some(id) {
+                seat.replacement = None;
+                return self.replacement_failed(id, exit, actions);
+            }
+            // The one that boots beside it has the seat to itself.
+            seat.worker = seat.replacement.take();
+            if seat.worker.is_some() {
+                self.replacing = Replacing::Nobody;
+            } else if boot_failed {
+                return self.boot_failed(index, id, exit, now, actions);
+            }
+        }
         self.counters.crashes += u64::from(!expected);
         actions.push(Action::Log(Note::WorkerExited { worker: id, exit, expected }));
-        self.spawn(worker.seat, actions);
+        if let Some(index) = seat {
+            self.spawn(index, now, actions);
+        }
     }
 
     fn boot_failed(
@@ -135,15 +213,14 @@ impl<F> Core<F> {
         let failed = seat.failed;
         self.deadlines.set(now + retry_in, Timer::Respawn(seat_index));
         actions.push(Action::Log(Note::BootFailed { worker, exit, retry_in, failed }));
-        let failed_apps: Vec<usize> =
-            self.seats[seat_index].apps.iter().copied().filter(|app| self.has_failed(*app)).collect();
-        for app in failed_apps {
-            self.refuse_queue(app, "its workers fail to boot", actions);
+        let apps = self.seats[seat_index].apps.all.clone();
+        for app in apps.into_iter().filter(|app| self.has_failed(*app)).collect::<Vec<_>>() {
+            self.refuse_queue(app, FAILING_TO_BOOT, actions);
         }
     }
 
     /// Answers everything that waits for an app.
-    fn refuse_queue(&mut self, app: usize, reason: &'static str, actions: &mut Vec<Action<F>>) {
+    pub(super) fn refuse_queue(&mut self, app: usize, reason: &'static str, actions: &mut Vec<Action<F>>) {
         for key in std::mem::take(&mut self.apps[app].queue) {
             if let Some(request) = self.requests.get(&key) {
                 let target = super::state::target(&self.apps, request);
@@ -155,13 +232,19 @@ impl<F> Core<F> {
 
     /// No worker of the app runs, and each of its seats has failed to boot too often (POOL-5).
     pub(super) fn has_failed(&self, app: usize) -> bool {
-        let mut seats = self.seats.iter().filter(|seat| seat.apps.contains(&app)).peekable();
-        seats.peek().is_none() || (seats.all(|seat| seat.failed) && !self.has_ready_worker(app))
+        let hopeless = |seat: &Seat| {
+            let worker = seat.worker.and_then(|id| self.workers.get(&id));
+            // Its worker knows by now whether it serves the app (WORK-14).
+            let declined =
+                worker.is_some_and(|worker| worker.state != WorkerState::Booting && !worker.serves(app));
+            seat.failed || declined
+        };
+        let mut seats = self.seats.iter().filter(|seat| seat.apps.all.contains(&app));
+        seats.all(hopeless) && !self.has_ready_worker(app)
     }
 
     pub(super) fn has_ready_worker(&self, app: usize) -> bool {
-        let mut ready = self.workers.values().filter(|worker| worker.state == WorkerState::Ready);
-        ready.any(|worker| self.seats[worker.seat].apps.contains(&app))
+        self.workers.values().any(|worker| worker.state == WorkerState::Ready && worker.serves(app))
     }
 
     /// Decides a worker's end. It takes no more requests; what else runs on it may finish first.
@@ -174,6 +257,25 @@ impl<F> Core<F> {
             _ => Some(doom),
         };
         self.end_if_alone(id, now, actions);
+        self.free_seat_of(id, now, actions);
+    }
+
+    /// A worker that may take its time to end is replaced at once, so that nothing waits for that. One that was aborted is
+    /// gone in a moment: what it holds (the memory of a model, a device) is freed before its replacement needs it.
+    fn free_seat_of(&mut self, id: WorkerId, now: Instant, actions: &mut Vec<Action<F>>) {
+        if self.mode != Mode::Serving {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.aborted) else { return };
+        let Some(index) = worker.seat.take() else { return };
+        let seat = &mut self.seats[index];
+        if seat.worker == Some(id) {
+            seat.worker = seat.replacement.take();
+            if seat.worker.is_some() {
+                self.replacing = Replacing::Nobody;
+            }
+            self.spawn(index, now, actions);
+        }
     }
 
     /// Signals a doomed worker as soon as nothing runs on it but requests whose limit has passed (TIME-5).
@@ -193,60 +295,16 @@ impl<F> Core<F> {
         worker.doomed = Some(Doom::Signalled);
         actions.push(Action::Signal { worker: id, signal });
         if signal == WorkerSignal::Abort {
+            worker.aborted = true;
             actions.push(Action::Log(Note::Aborting { worker: id }));
         }
         self.deadlines.set(now + grace, Timer::Kill(id));
     }
+}
 
-    /// Finish what was accepted, then exit; told twice, it hurries (LIFE-1).
-    pub(super) fn drain(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
-        if self.mode != Mode::Serving {
-            return self.quit(actions);
-        }
-        self.mode = Mode::Draining;
-        self.deadlines.set(now + self.config.graceful_timeout, Timer::DrainEnd);
-    }
-
-    /// Exit at once: what runs dies with its worker, what waits is refused (LIFE-2).
-    pub(super) fn quit(&mut self, actions: &mut Vec<Action<F>>) {
-        if self.mode == Mode::Finished {
-            return;
-        }
-        self.mode = Mode::Quitting;
-        for app in 0..self.apps.len() {
-            self.refuse_queue(app, "the arbiter is shutting down", actions);
-        }
-        for (&id, worker) in &mut self.workers {
-            worker.doomed = Some(Doom::Signalled);
-            actions.push(Action::Signal { worker: id, signal: WorkerSignal::Kill });
-        }
-    }
-
-    pub(super) fn drain_end(&mut self, actions: &mut Vec<Action<F>>) {
-        if self.mode == Mode::Draining {
-            self.quit(actions);
-        }
-    }
-
-    /// While draining: ends the workers that nothing needs any more, and says when all is done.
-    pub(super) fn advance_drain(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
-        if self.mode == Mode::Draining {
-            let idle = |worker: &Worker| {
-                worker.doomed.is_none() && worker.busy() == 0 && !self.has_queued(worker.seat)
-            };
-            let mut done: Vec<WorkerId> =
-                self.workers.iter().filter(|(_, worker)| idle(worker)).map(|(id, _)| *id).collect();
-            done.sort_unstable();
-            for id in done {
-                self.doom(id, Doom::TerminateWhenAlone, now, actions);
-            }
-        }
-        let over = matches!(self.mode, Mode::Draining | Mode::Quitting);
-        if over && self.workers.is_empty() && self.requests.is_empty() {
-            self.mode = Mode::Finished;
-            actions.push(Action::Finished);
-        }
-    }
+/// Whether READY is still to come, and will be heeded.
+fn boots(worker: &Worker) -> bool {
+    worker.state == WorkerState::Booting && worker.doomed.is_none()
 }
 
 /// A factor between 0.8 and 1.2, different from worker to worker, so that seats do not retry in step.

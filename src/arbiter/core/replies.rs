@@ -1,10 +1,11 @@
 //! What workers send, and what of it reaches a client.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Core;
 use super::state::{Doom, Place, RequestKey, Slot, target};
 use super::types::{Action, Failure, Note, ReplyKind, SlotId, Violation, WorkerExit};
+use crate::message::ErrorType;
 
 impl<F> Core<F> {
     /// A worker's frame: relayed if it belongs to the request in flight on its slot, else dropped (CORR-5).
@@ -13,6 +14,7 @@ impl<F> Core<F> {
         slot: SlotId,
         kind: ReplyKind,
         id: Option<&str>,
+        error_type: Option<&str>,
         frame: F,
         now: Instant,
         actions: &mut Vec<Action<F>>,
@@ -41,12 +43,16 @@ impl<F> Core<F> {
             *streaming = true;
             if let Some(conn) = request.waiter {
                 actions.push(Action::Forward { conn, slot, more: true, frame });
+            }
+            // Also when its client is gone: it may run to its end (POOL-11).
+            if !request.ended {
                 self.extend_stream_limit(key, now);
             }
             return;
         }
         let app = request.app;
         let took = now.saturating_duration_since(*started);
+        self.count_end(slot, app, took, kind, error_type);
         if let Some((conn, _)) = self.release_waiter(key) {
             actions.push(Action::Forward { conn, slot, more: false, frame });
             self.close_if_done(conn, actions);
@@ -91,8 +97,40 @@ impl<F> Core<F> {
         }
     }
 
+    /// A worker has ended a request.
+    fn count_end(
+        &mut self,
+        slot: SlotId,
+        app: usize,
+        took: Duration,
+        kind: ReplyKind,
+        error_type: Option<&str>,
+    ) {
+        let app = &mut self.apps[app];
+        app.run_times.record(took);
+        match kind {
+            ReplyKind::Response => app.counters.responses += 1,
+            ReplyKind::End => app.counters.streams += 1,
+            ReplyKind::Error => {
+                app.counters.count_error(ErrorType::from_name(error_type.unwrap_or_default()))
+            }
+            ReplyKind::Chunk => (),
+        }
+        let Some(worker) = self.workers.get_mut(&slot.worker) else { return };
+        worker.served += 1;
+        // A worker that serves has booted for good.
+        if let Some(seat) = worker.seat.and_then(|index| self.seats.get_mut(index)) {
+            seat.failures.clear();
+        }
+    }
+
     fn stale(&mut self, slot: SlotId, id: Option<&str>, actions: &mut Vec<Action<F>>) {
         self.counters.stale_frames += 1;
+        if let Some(Slot::Busy(key)) = self.slot(slot)
+            && let Some(request) = self.requests.get(&key)
+        {
+            self.apps[request.app].counters.stale_frames += 1;
+        }
         actions.push(Action::Log(Note::StaleFrame { slot, id: id.map(str::to_owned) }));
     }
 

@@ -3,15 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use super::config::OnDisconnect;
 use super::deadlines::Timer;
-use super::types::{ConnId, SlotId, Target, WorkerId};
+use super::status::{AppCounters, Histogram};
+use super::types::{ConnId, SlotId, Target, WorkerExit, WorkerId};
 
 /// A request that the core answers for; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RequestKey(pub u64);
 
 /// A client's connection.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Conn {
     /// Requests without a terminal message, by their id (CORR-6, CORR-7).
     pub in_flight: HashMap<String, RequestKey>,
@@ -22,7 +24,7 @@ pub(super) struct Conn {
 }
 
 /// An accepted request, until its slot is free again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Request<F> {
     /// Who waits for it; `None` once it has its terminal message or is gone. What still arrives is discarded.
     pub waiter: Option<ConnId>,
@@ -39,10 +41,12 @@ pub(super) struct Request<F> {
     pub due: Option<(Instant, Duration)>,
     /// Its limit has passed: nothing waits for it any more but its slot.
     pub expired: bool,
+    /// The arbiter has ended it, or would have if its client were there: its worker's output prolongs nothing.
+    pub ended: bool,
 }
 
 /// Where a request is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Place<F> {
     /// In its app's queue, with the frame to send.
     Queued(F),
@@ -50,37 +54,80 @@ pub(super) enum Place<F> {
     Running { slot: SlotId, streaming: bool, started: Instant },
 }
 
-/// A configured app.
-#[derive(Debug)]
+/// An app that is configured, or was before a reload.
+#[derive(Debug, Clone)]
 pub(super) struct App {
     pub app_path: String,
+    /// Requests for it are accepted. After a reload without it, those that were accepted before still run.
+    pub configured: bool,
+    /// How many workers load it; `None` for all, or as many as its class says.
+    pub workers: Option<usize>,
+    pub on_disconnect: OnDisconnect,
     /// First in, first out (POOL-2).
     pub queue: VecDeque<RequestKey>,
     /// When it was last served, as a dispatch number: the longest unserved app goes first.
     pub last_served: u64,
     /// Moving average of the run time, for `retry_after`.
     pub run_time: Duration,
+    pub counters: AppCounters,
+    pub wait_times: Histogram,
+    pub run_times: Histogram,
 }
 
 /// A place in the pool: which apps, and the worker that serves them now.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seat {
-    pub apps: Vec<usize>,
+    pub apps: SeatApps,
+    /// The worker that holds the seat.
     pub worker: Option<WorkerId>,
+    /// The worker that boots beside it to take its place (POOL-9).
+    pub replacement: Option<WorkerId>,
+    /// Its replacement failed to boot: the worker stays until the plan changes again.
+    pub kept: bool,
+    /// How the last worker that held the seat ended.
+    pub last_exit: Option<(WorkerId, WorkerExit, Instant)>,
     /// Recent boot failures, oldest first.
     pub failures: VecDeque<Instant>,
     /// Too many of them: tried slowly, and no reason for a request to wait (POOL-5).
     pub failed: bool,
 }
 
+/// What a worker of a seat is to load, by index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct SeatApps {
+    pub all: Vec<usize>,
+    /// Those that the configuration gives to this seat; of the others their class may say how many workers load them.
+    pub fixed: Vec<usize>,
+}
+
 /// A worker process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Worker {
-    pub seat: usize,
+    /// The seat that it holds or is to take; `None` when it has lost it, or not been given one.
+    pub seat: Option<usize>,
+    /// What it was told to load.
+    pub loads: SeatApps,
+    /// What it serves: all that it loads, unless it said otherwise (WORK-14).
+    pub apps: Vec<usize>,
+    /// The configuration that it was started with.
+    pub generation: u64,
+    pub started: Instant,
+    /// When it said READY.
+    pub ready: Instant,
+    /// Requests that were dispatched to it, and those of them that it ended.
+    pub dispatched: u64,
+    pub served: u64,
+    /// How long it may be silent, and when it was last heard of (WORK-10).
+    pub watchdog: Option<Duration>,
+    pub alive: Instant,
+    /// It is to go as soon as every app of its can be served without it (POOL-10).
+    pub retiring: bool,
     pub state: WorkerState,
     pub slots: Vec<Slot>,
     /// Something already decided its end; another signal would be noise.
     pub doomed: Option<Doom>,
+    /// It was told to die at once, and will be made to.
+    pub aborted: bool,
 }
 
 /// How far a worker has come.
@@ -119,6 +166,16 @@ pub(super) enum Slot {
 }
 
 impl Worker {
+    /// Whether requests can reach it.
+    pub fn is_available(&self) -> bool {
+        let open = |slot: &Slot| matches!(slot, Slot::Idle { .. } | Slot::Busy(_));
+        self.state == WorkerState::Ready && self.slots.iter().any(open)
+    }
+
+    pub fn serves(&self, app: usize) -> bool {
+        self.apps.contains(&app)
+    }
+
     pub fn busy(&self) -> usize {
         self.slots.iter().filter(|slot| matches!(slot, Slot::Busy(_))).count()
     }

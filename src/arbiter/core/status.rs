@@ -1,9 +1,12 @@
 //! What the core tells of itself.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::state::{Place, WorkerState};
 use super::types::{WorkerExit, WorkerId};
+use super::{Core, Mode};
+use crate::message::ErrorType;
 
 /// A snapshot of the pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,5 +164,81 @@ impl Histogram {
     /// All times together.
     pub fn sum(&self) -> Duration {
         self.sum
+    }
+}
+
+impl AppCounters {
+    /// Counts an error by its type; names that are not registered count as `DirtyError`, which is what they are read as.
+    pub(super) fn count_error(&mut self, error_type: ErrorType) {
+        *self.errors.entry(error_type.known().as_str().to_owned()).or_default() += 1;
+    }
+}
+
+impl<F> Core<F> {
+    /// A snapshot of the pool, for people and monitoring.
+    pub fn status(&self, now: Instant) -> PoolStatus {
+        PoolStatus {
+            state: match self.mode {
+                Mode::Serving => PoolState::Serving,
+                Mode::Draining => PoolState::Draining,
+                Mode::Quitting | Mode::Finished => PoolState::Quitting,
+            },
+            generation: self.generation,
+            target_workers: self.config.workers,
+            reloading: self.reload.is_some(),
+            open_requests: self.requests.len(),
+            apps: (0..self.apps.len())
+                .filter(|app| self.apps[*app].configured)
+                .map(|app| self.app_status(app))
+                .collect(),
+            workers: self.workers.keys().filter_map(|id| self.worker_status(*id, now)).collect(),
+        }
+    }
+
+    fn app_status(&self, index: usize) -> AppStatus {
+        let app = &self.apps[index];
+        let running = |place: &Place<F>| matches!(place, Place::Running { .. });
+        let ready =
+            self.workers.values().filter(|worker| worker.is_available() && worker.serves(index)).count();
+        AppStatus {
+            app_path: app.app_path.clone(),
+            state: match ready {
+                0 if self.has_failed(index) => AppState::Failed,
+                0 => AppState::Starting,
+                _ => AppState::Ready,
+            },
+            configured_workers: app.workers,
+            ready_workers: ready,
+            queued: app.queue.len(),
+            running: self.requests.values().filter(|r| r.app == index && running(&r.place)).count(),
+            counters: app.counters.clone(),
+            wait_time: app.wait_times.clone(),
+            run_time: app.run_times.clone(),
+        }
+    }
+
+    fn worker_status(&self, id: WorkerId, now: Instant) -> Option<WorkerStatus> {
+        let worker = self.workers.get(&id)?;
+        let last_exit = worker.seat.and_then(|seat| self.seats.get(seat)?.last_exit);
+        let path = |app: &usize| self.apps[*app].app_path.clone();
+        Some(WorkerStatus {
+            id,
+            state: match worker.state {
+                WorkerState::Booting => WorkerStage::Booting,
+                WorkerState::Ready => WorkerStage::Ready,
+                WorkerState::Draining => WorkerStage::Draining,
+            },
+            generation: worker.generation,
+            apps: worker.apps.iter().map(path).collect(),
+            slots: worker.slots.len(),
+            busy: worker.busy(),
+            served: worker.served,
+            age: now.saturating_duration_since(worker.started),
+            last_exit: last_exit.map(|(worker, exit, at)| LastExit {
+                worker,
+                exit,
+                ago: now.saturating_duration_since(at),
+            }),
+        })
     }
 }

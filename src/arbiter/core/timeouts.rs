@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::deadlines::Timer;
 use super::state::{Doom, Place, RequestKey, Slot, WorkerState, target};
-use super::types::{Action, Failure, Phase, SlotId, WorkerExit, WorkerId, WorkerSignal};
+use super::types::{Action, Failure, Note, Phase, SlotId, WorkerExit, WorkerId, WorkerSignal};
 use super::{Core, limit};
 
 /// How long an aborted or terminated worker may take before it is killed.
@@ -61,8 +61,10 @@ impl<F> Core<F> {
                         actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
                     }
                 }
-                Timer::Respawn(seat) => self.spawn(seat, actions),
+                Timer::Respawn(seat) => self.spawn(seat, now, actions),
                 Timer::DrainEnd => self.drain_end(actions),
+                Timer::Watchdog(worker) => self.watchdog(worker, now, actions),
+                Timer::NextReplacement => self.replacing = self.replacing.without_ending(),
             }
         }
     }
@@ -106,11 +108,32 @@ impl<F> Core<F> {
         }
     }
 
+    /// A worker that shows no sign of life will not honour a `cancel` either: it is aborted, whatever runs there (WORK-10).
+    fn watchdog(&mut self, id: WorkerId, now: Instant, actions: &mut Vec<Action<F>>) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(silence) = worker.watchdog.filter(|_| worker.doomed != Some(Doom::Signalled)) else {
+            return;
+        };
+        let due = worker.alive + silence;
+        if due > now {
+            self.deadlines.set(due, Timer::Watchdog(id));
+            return;
+        }
+        worker.state = WorkerState::Draining;
+        worker.doomed = Some(Doom::Signalled);
+        worker.aborted = true;
+        self.counters.crashes += 1;
+        actions.push(Action::Log(Note::Hung { worker: id, silent: silence }));
+        actions.push(Action::Signal { worker: id, signal: WorkerSignal::Abort });
+        self.deadlines.set(now + KILL_GRACE, Timer::Kill(id));
+    }
+
     fn boot_limit(&mut self, worker: WorkerId, actions: &mut Vec<Action<F>>) {
         if let Some(booting) =
             self.workers.get_mut(&worker).filter(|worker| worker.state == WorkerState::Booting)
         {
             booting.doomed = Some(Doom::Signalled);
+            booting.aborted = true;
             actions.push(Action::Signal { worker, signal: WorkerSignal::Kill });
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::CoreConfig;
+use crate::message::ErrorType;
 
 /// A client connection, numbered by the shell; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -218,9 +219,21 @@ pub enum Action<F> {
         fixed: Vec<String>,
         /// Its place in the pool, from 0.
         seat: usize,
+        /// The generation of the configuration to start it with.
+        generation: u64,
+    },
+    /// From here on the configuration of this generation is in force (LIFE-3).
+    Adopt {
+        /// The generation, given by the reload that began it.
+        generation: u64,
     },
     /// Connect all slots of a worker that is ready.
-    OpenSlots(WorkerId),
+    OpenSlots {
+        /// The worker.
+        worker: WorkerId,
+        /// How many.
+        slots: u32,
+    },
     /// Drop a slot's connection.
     CloseSlot(SlotId),
     /// Send a signal to a worker process.
@@ -344,6 +357,26 @@ pub enum Failure {
     DuplicateId(String),
 }
 
+/// Why no worker can be had while the arbiter ends.
+pub(super) const SHUTTING_DOWN: &str = "the arbiter is shutting down";
+/// Why no worker can be had for an app that has failed.
+pub(super) const FAILING_TO_BOOT: &str = "its workers fail to boot";
+
+impl Failure {
+    /// The type of the error that a client reads.
+    pub fn error_type(&self) -> ErrorType {
+        match self {
+            Failure::AppNotFound(_) => ErrorType::DirtyAppNotFoundError,
+            Failure::Overloaded { .. } => ErrorType::DirtyOverloadedError,
+            Failure::NoWorkers { .. } => ErrorType::DirtyNoWorkersAvailableError,
+            Failure::Timeout { .. } => ErrorType::DirtyTimeoutError,
+            Failure::Cancelled(_) => ErrorType::DirtyCancelledError,
+            Failure::WorkerDied { .. } | Failure::WorkerBroke { .. } => ErrorType::DirtyWorkerError,
+            Failure::DuplicateId(_) => ErrorType::DirtyProtocolError,
+        }
+    }
+}
+
 /// What is worth a line in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
@@ -388,4 +421,25 @@ pub enum Note {
     },
     /// A worker is ready.
     WorkerReady(WorkerId),
+    /// A worker has shown no sign of life for the length of its watchdog: it is aborted (WORK-10).
+    Hung {
+        /// The worker.
+        worker: WorkerId,
+        /// How long.
+        silent: Duration,
+    },
+    /// The new worker of a seat failed to boot; the old one stays (POOL-9).
+    ReplacementFailed {
+        /// The new worker.
+        worker: WorkerId,
+        /// How it ended.
+        exit: WorkerExit,
+    },
+    /// The pool is meant to have another number of workers (LIFE-5).
+    Scaled {
+        /// How many it had.
+        from: usize,
+        /// How many it is to have.
+        to: usize,
+    },
 }

@@ -1,0 +1,226 @@
+//! Replacing workers without losing a request: one at a time, the new one first (POOL-9, POOL-10).
+//!
+//! A reload begins with a worker of the new configuration that holds no seat. Only when it is ready is the configuration
+//! taken over; if it fails to boot, nothing has changed. From then on every worker of the old generation is out of date,
+//! as is one whose seat is to load other apps after the pool was made larger or smaller.
+
+use std::time::Instant;
+
+use super::config::CoreConfig;
+use super::deadlines::Timer;
+use super::state::{Doom, SeatApps, WorkerState};
+use super::types::{Action, Note, WorkerExit, WorkerId};
+use super::{Core, Mode};
+
+/// A reload under way.
+#[derive(Debug, Clone)]
+pub(super) struct Reload {
+    /// What it brings.
+    pub config: CoreConfig,
+    /// The generation that it brings.
+    pub generation: u64,
+    /// The first worker of that generation, until it is ready and the configuration taken over.
+    pub trial: Option<WorkerId>,
+}
+
+/// The one replacement that may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replacing {
+    /// None is.
+    Nobody,
+    /// The new worker of a seat boots beside the old one.
+    Booting(WorkerId),
+    /// The old worker has lost its seat and is still there.
+    Ending(WorkerId),
+}
+
+impl Replacing {
+    /// The next replacement need not wait for the last old worker's end.
+    pub fn without_ending(self) -> Self {
+        if matches!(self, Replacing::Ending(_)) { Replacing::Nobody } else { self }
+    }
+}
+
+impl<F> Core<F> {
+    /// Begins a reload with a worker of the new configuration.
+    pub(super) fn begin_reload(&mut self, config: CoreConfig, now: Instant, actions: &mut Vec<Action<F>>) {
+        let generation = self.generation + 1;
+        let refusal = match (self.mode, &self.reload) {
+            (Mode::Serving, None) => None,
+            (Mode::Serving, Some(_)) => Some("another reload is under way"),
+            _ => Some(super::types::SHUTTING_DOWN),
+        };
+        if let Some(reason) = refusal {
+            let failure = Some(reason.to_owned());
+            return actions.push(Action::ReloadEnded { generation, failure });
+        }
+        let Some(first) = self.plan(&config).into_iter().next() else {
+            let failure = Some("the new configuration has no apps".to_owned());
+            return actions.push(Action::ReloadEnded { generation, failure });
+        };
+        self.reload = Some(Reload { config, generation, trial: None });
+        let trial = self.start_worker(None, first, now, actions);
+        if let Some(reload) = &mut self.reload {
+            reload.trial = Some(trial);
+        }
+    }
+
+    /// The first worker of the new configuration is ready: the configuration is taken over.
+    pub(super) fn adopt(&mut self, trial: WorkerId, now: Instant, actions: &mut Vec<Action<F>>) {
+        let Some(reload) = &mut self.reload else { return };
+        reload.trial = None;
+        self.generation = reload.generation;
+        self.config = reload.config.clone();
+        actions.push(Action::Adopt { generation: self.generation });
+        self.configure_apps();
+        self.arrange_seats();
+        self.take_seat(trial, 0, now);
+        // What kept failing may do better with the new configuration.
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            (seat.kept, seat.failed) = (false, false);
+            seat.failures.clear();
+            self.spawn(index, now, actions);
+        }
+    }
+
+    /// Gives a seat to a worker that is ready. The worker that held it is to go.
+    pub(super) fn take_seat(&mut self, id: WorkerId, index: usize, now: Instant) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        let before = seat.worker.replace(id);
+        let beside = seat.replacement.take().filter(|replacement| *replacement != id);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.seat = Some(index);
+        }
+        self.replacing = Replacing::Nobody;
+        for old in [before, beside].into_iter().flatten().filter(|old| *old != id) {
+            self.retire(old);
+            self.replacing = Replacing::Ending(old);
+            self.deadlines.set(now + self.config.graceful_timeout, Timer::NextReplacement);
+        }
+    }
+
+    /// Takes a worker's seat away. It goes as soon as it can be spared (POOL-10).
+    pub(super) fn retire(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.seat = None;
+            worker.retiring = true;
+        }
+    }
+
+    /// A new worker failed to boot: the old ones stay, and the reload ends (POOL-9).
+    pub(super) fn replacement_failed(
+        &mut self,
+        worker: WorkerId,
+        exit: WorkerExit,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        actions.push(Action::Log(Note::ReplacementFailed { worker, exit }));
+        self.replacing = Replacing::Nobody;
+        for index in 0..self.seats.len() {
+            self.seats[index].kept |= self.is_outdated(index);
+        }
+        let reason = format!("worker {worker} failed to boot: {exit}; the workers from before stay");
+        self.end_reload(Some(reason), actions);
+    }
+
+    /// Ends a reload before its time; what boots for it is to go.
+    pub(super) fn give_up_reload(&mut self, reason: &str, actions: &mut Vec<Action<F>>) {
+        let trial = self.reload.as_mut().and_then(|reload| reload.trial.take());
+        let booting: Vec<WorkerId> =
+            self.seats.iter_mut().filter_map(|seat| seat.replacement.take()).collect();
+        trial.into_iter().chain(booting).for_each(|worker| self.retire(worker));
+        self.replacing = Replacing::Nobody;
+        self.end_reload(Some(reason.to_owned()), actions);
+    }
+
+    fn end_reload(&mut self, failure: Option<String>, actions: &mut Vec<Action<F>>) {
+        if let Some(reload) = self.reload.take() {
+            actions.push(Action::ReloadEnded { generation: reload.generation, failure });
+        }
+    }
+
+    /// After every event: lets go who can be spared, replaces who is out of date, and ends a reload that is complete.
+    pub(super) fn advance_pool(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
+        let ids: Vec<WorkerId> = self.workers.iter().filter(|w| w.1.retiring).map(|w| *w.0).collect();
+        for id in ids {
+            if self.can_be_spared(id) {
+                self.doom(id, Doom::TerminateWhenAlone, now, actions);
+            }
+        }
+        if self.mode != Mode::Serving {
+            return;
+        }
+        let goes_on = match self.replacing {
+            Replacing::Nobody => true,
+            // Its seat may be gone by now.
+            Replacing::Booting(new) => self.seats.iter().any(|seat| seat.replacement == Some(new)),
+            Replacing::Ending(old) => self.workers.contains_key(&old),
+        };
+        if !goes_on {
+            self.replacing = Replacing::Nobody;
+        }
+        let trying = self.reload.as_ref().is_some_and(|reload| reload.trial.is_some());
+        if self.replacing == Replacing::Nobody && !trying {
+            self.replace_next(now, actions);
+        }
+        if self.reload.is_some() && !trying && !matches!(self.replacing, Replacing::Booting(_)) {
+            self.end_reload_if_complete(actions);
+        }
+    }
+
+    /// Whether a worker without a seat may go: it serves nothing yet, or each of its apps is served by another.
+    fn can_be_spared(&self, id: WorkerId) -> bool {
+        let Some(worker) = self.workers.get(&id).filter(|worker| worker.doomed.is_none()) else {
+            return false;
+        };
+        if worker.state != WorkerState::Ready || self.mode != Mode::Serving {
+            return worker.state == WorkerState::Booting;
+        }
+        let needed = |app: &&usize| self.apps[**app].configured || !self.apps[**app].queue.is_empty();
+        let elsewhere = |app: &usize| {
+            self.workers
+                .iter()
+                .any(|(other, worker)| *other != id && worker.is_available() && worker.serves(*app))
+        };
+        worker.apps.iter().filter(needed).all(elsewhere)
+    }
+
+    /// Whether a seat's worker was started with another configuration, or to load other apps, than it should be.
+    fn is_outdated(&self, index: usize) -> bool {
+        let seat = &self.seats[index];
+        let worker = seat.worker.and_then(|id| self.workers.get(&id));
+        worker.is_some_and(|worker| worker.generation != self.generation || worker.loads != seat.apps)
+    }
+
+    fn replace_next(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
+        let due = |index: &usize| self.is_outdated(*index) && !self.seats[*index].kept;
+        let Some(index) = (0..self.seats.len()).find(due) else { return };
+        let Some(old) = self.seats[index].worker else { return };
+        let apps: SeatApps = self.seats[index].apps.clone();
+        let serves = self.workers.get(&old).is_some_and(|worker| worker.state != WorkerState::Booting);
+        let new = self.start_worker(Some(index), apps, now, actions);
+        if serves {
+            self.seats[index].replacement = Some(new);
+            self.replacing = Replacing::Booting(new);
+        } else {
+            // Nobody misses one that boots: the new one takes its place at once.
+            self.seats[index].worker = Some(new);
+            self.retire(old);
+            self.doom(old, Doom::TerminateWhenAlone, now, actions);
+        }
+    }
+
+    fn end_reload_if_complete(&mut self, actions: &mut Vec<Action<F>>) {
+        let mut failed = None;
+        for seat in &self.seats {
+            let worker = seat.worker.and_then(|id| self.workers.get(&id));
+            match worker {
+                Some(worker) if worker.generation == self.generation && worker.is_available() => (),
+                _ if seat.failed => failed = Some("a worker of the new configuration keeps failing to boot"),
+                _ => return,
+            }
+        }
+        self.end_reload(failed.map(str::to_owned), actions);
+    }
+}
