@@ -160,8 +160,8 @@ impl std::fmt::Debug for Arbiter {
 fn start(hub: &Rc<Hub>, order: Order) {
     let hub = Rc::clone(hub);
     match order {
-        Order::StartWorker(start) => tokio::task::spawn_local(worker_process::run(hub, start)),
-        Order::Reload => return hub.reload(None),
-        Order::OpenSlot(slot) => tokio::task::spawn_local(slot_link::run(hub, slot)),
-    };
+        Order::StartWorker(start) => drop(tokio::task::spawn_local(worker_process::run(hub, start))),
+        Order::OpenSlot(slot) => drop(tokio::task::spawn_local(slot_link::run(hub, slot))),
+        Order::Reload => hub.reload(None),
+    }
 }

@@ -32,6 +32,7 @@ pub use types::{
 
 use deadlines::Deadlines;
 use reload::{Reload, Replacing};
+use replies::Reply;
 use state::{App, Conn, Request, RequestKey, Seat, Worker, WorkerState};
 
 /// Whether the arbiter takes requests.
@@ -128,7 +129,7 @@ impl<F> Core<F> {
             Event::Alive(worker) => self.alive(worker, now),
             Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
             Event::Reply { slot, kind, id, error_type, frame } => {
-                self.reply(slot, kind, id, error_type, frame, now, actions);
+                self.reply(slot, Reply { kind, id, error_type }, frame, now, actions);
             }
             Event::BadReply { slot, kind, id, violation } => {
                 self.bad_reply(slot, kind, id, violation, now, actions);

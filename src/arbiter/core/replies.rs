@@ -7,18 +7,24 @@ use super::state::{Doom, Place, RequestKey, Slot, target};
 use super::types::{Action, Failure, Note, ReplyKind, SlotId, Violation, WorkerExit};
 use crate::message::ErrorType;
 
+/// What a worker's frame says of itself.
+pub(super) struct Reply<'a> {
+    pub kind: ReplyKind,
+    pub id: Option<&'a str>,
+    pub error_type: Option<&'a str>,
+}
+
 impl<F> Core<F> {
     /// A worker's frame: relayed if it belongs to the request in flight on its slot, else dropped (CORR-5).
     pub(super) fn reply(
         &mut self,
         slot: SlotId,
-        kind: ReplyKind,
-        id: Option<&str>,
-        error_type: Option<&str>,
+        reply: Reply<'_>,
         frame: F,
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
+        let Reply { kind, id, error_type } = reply;
         let running = match self.slot(slot) {
             Some(Slot::Busy(key)) => self.requests.get_mut(&key).map(|request| (key, request)),
             _ => None,
