@@ -15,6 +15,9 @@ use crate::DirtyError;
 /// arbiter learn that the worker is ready; actions run; when the worker is told to end, the running ones are
 /// finished and [`close`](Self::close) runs on each app.
 pub trait DirtyApp: Sized + Send + Sync + 'static {
+    /// How many workers of the pool load the app; `None` for all of them. The configuration may say otherwise (POOL-8).
+    const WORKERS: Option<usize> = None;
+
     /// Loads what is expensive: models, connections, large files. By default there is nothing to load.
     ///
     /// # Errors

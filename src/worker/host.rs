@@ -26,7 +26,13 @@ pub struct Host {
     factories: IndexMap<String, Factory>,
 }
 
-type Factory = Box<dyn FnOnce() -> Result<Box<dyn Served>, Vec<String>> + Send>;
+/// How an app is made, and how many workers its class is content with.
+struct Factory {
+    workers: Option<usize>,
+    make: Make,
+}
+
+type Make = Box<dyn FnOnce() -> Result<Box<dyn Served>, Vec<String>> + Send>;
 
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,11 +91,11 @@ impl Host {
         app_path: impl Into<String>,
         make: impl FnOnce() -> A + Send + 'static,
     ) -> Self {
-        let factory: Factory = Box::new(move || {
+        let make: Make = Box::new(move || {
             let actions = Actions::of_app()?;
             Ok(Box::new(Loaded { app: make(), actions }))
         });
-        self.factories.insert(app_path.into(), factory);
+        self.factories.insert(app_path.into(), Factory { workers: A::WORKERS, make });
         self
     }
 
@@ -100,22 +106,26 @@ impl Host {
     /// A [`BootError`] when an app cannot be loaded, or the socket cannot be listened on.
     pub fn start(self, setup: &Setup) -> Result<Worker, BootError> {
         let control = Control::new(setup.threads);
-        let apps = self.boot(&setup.apps)?;
+        let apps = self.boot(setup)?;
         Worker::start(apps, setup, control)
     }
 
-    /// Makes the apps, all of them, then initialises each.
-    pub(super) fn boot(mut self, app_paths: &[String]) -> Result<Apps, BootError> {
+    /// Makes the apps, all that this worker is to load, then initialises each.
+    pub(super) fn boot(mut self, setup: &Setup) -> Result<Apps, BootError> {
         let known = self.factories.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let mut apps = Apps::default();
-        for app_path in app_paths {
+        for app_path in &setup.apps {
             if apps.0.contains_key(app_path) {
                 continue;
             }
-            let Some(make) = self.factories.swap_remove(app_path) else {
+            let Some(factory) = self.factories.swap_remove(app_path) else {
                 return Err(BootError::UnknownApp { app_path: app_path.clone(), known });
             };
-            let made = guarded(app_path, "making it", || Ok(make()))?;
+            let enough = factory.workers.is_some_and(|workers| setup.seat >= workers);
+            if enough && !setup.fixed_apps.contains(app_path) {
+                continue;
+            }
+            let made = guarded(app_path, "making it", || Ok((factory.make)()))?;
             let app = made.map_err(|faults| BootError::Actions {
                 app_path: app_path.clone(),
                 faults: faults.join("; "),
@@ -161,6 +171,11 @@ pub(super) struct Apps(IndexMap<String, Box<dyn Served>>);
 impl Apps {
     pub(super) fn get(&self, app_path: &str) -> Option<&dyn Served> {
         self.0.get(app_path).map(|app| &**app)
+    }
+
+    /// Their paths.
+    pub(super) fn paths(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
     }
 
     /// Ends every app's life, in order.

@@ -54,16 +54,26 @@ fn run(host: Host) -> Result<(), BootError> {
     start_signals(Arc::clone(&control)).map_err(system("wait for signals"))?;
     start_lifeline().map_err(system("watch standard input"))?;
     start_watchdog().map_err(system("start the watchdog"))?;
-    let mut apps = host.boot(&setup.apps)?;
+    let mut apps = host.boot(&setup)?;
+    let served = served_apps(&apps.paths(), &setup.apps);
     if control.is_stopping() {
         apps.close();
         return Ok(());
     }
     let worker = Worker::start(apps, &setup, control)?;
-    sd_notify::notify(&[NotifyState::Ready]).map_err(system("tell the arbiter that the worker is ready"))?;
+    let ready: Vec<NotifyState<'_>> =
+        served.as_deref().map(NotifyState::Custom).into_iter().chain([NotifyState::Ready]).collect();
+    sd_notify::notify(&ready).map_err(system("tell the arbiter that the worker is ready"))?;
     tracing::debug!(apps = setup.apps.join(","), slots = setup.threads, "ready");
     worker.wait();
     Ok(())
+}
+
+/// What the arbiter must know before it takes the worker for ready: which apps it serves, if not all that it was asked
+/// for (WORK-14).
+fn served_apps(served: &[&str], asked: &[String]) -> Option<String> {
+    let all = asked.iter().all(|app_path| served.contains(&app_path.as_str()));
+    (!all).then(|| format!("X_DIRTY_APPS={}", serde_json::json!(served)))
 }
 
 /// Takes the signals of the process into a thread that waits for them. Handlers could do next to nothing.
@@ -162,4 +172,17 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
 /// Writes a line to stderr, whatever the log's level. A stderr that is gone is no reason to fail.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "dirty worker: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_names_its_apps_unless_it_serves_all_that_it_was_asked_for() {
+        let asked = ["a:B".to_owned(), "c\"d".to_owned(), "a:B".to_owned()];
+        assert_eq!(served_apps(&["a:B", "c\"d"], &asked), None);
+        assert_eq!(served_apps(&["c\"d"], &asked).unwrap(), r#"X_DIRTY_APPS=["c\"d"]"#);
+        assert_eq!(served_apps(&[], &asked).unwrap(), "X_DIRTY_APPS=[]");
+    }
 }

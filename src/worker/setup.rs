@@ -15,6 +15,10 @@ pub struct Setup {
     pub socket: PathBuf,
     /// The apps to load, in this order.
     pub apps: Vec<String>,
+    /// Those of the apps that the configuration gives to this worker: it loads them whatever their class says (WORK-14).
+    pub fixed_apps: Vec<String>,
+    /// The worker's place in the pool, from 0.
+    pub seat: usize,
     /// The number of slots: how many requests run at once.
     pub threads: NonZeroUsize,
     /// How long a call may take; for the apps' information, the arbiter enforces it. `None` for no limit.
@@ -48,6 +52,8 @@ impl Setup {
         Setup {
             socket: socket.into(),
             apps: apps.into_iter().map(Into::into).collect(),
+            fixed_apps: Vec::new(),
+            seat: 0,
             threads: NonZeroUsize::MIN,
             timeout: None,
             limits: Limits::default(),
@@ -60,8 +66,8 @@ impl Setup {
         self
     }
 
-    /// Reads the environment: `DIRTY_WORKER_SOCKET`, `DIRTY_APPS`, `DIRTY_THREADS`, `DIRTY_TIMEOUT`, and the
-    /// limits of an arbiter that has others than the usual ones, `DIRTY_MAX_FRAME` and `DIRTY_MAX_DEPTH`.
+    /// Reads the environment: `DIRTY_WORKER_SOCKET`, `DIRTY_APPS`, `DIRTY_FIXED_APPS`, `DIRTY_SEAT`, `DIRTY_THREADS`,
+    /// `DIRTY_TIMEOUT`, and the limits of an arbiter that has others than the usual ones, `DIRTY_MAX_FRAME` and `DIRTY_MAX_DEPTH`.
     ///
     /// # Errors
     /// A [`SetupError`] that names the variable.
@@ -75,6 +81,13 @@ impl Setup {
         let apps = read(APPS, apps, "a JSON array of app paths", |text| {
             serde_json::from_str::<Vec<String>>(text).ok().filter(|apps| !apps.is_empty())
         })?;
+        let fixed_apps = get(FIXED_APPS).map(|value| {
+            read(FIXED_APPS, value, "a JSON array of app paths", |text| {
+                serde_json::from_str::<Vec<String>>(text).ok()
+            })
+        });
+        let seat =
+            get(SEAT).map(|value| read(SEAT, value, "a place in the pool, from 0", |text| text.parse().ok()));
         let number = |name, expected| {
             let parse = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
             get(name).map(|value| read(name, value, expected, parse)).transpose()
@@ -91,6 +104,8 @@ impl Setup {
         Ok(Setup {
             socket: socket.into(),
             apps,
+            fixed_apps: fixed_apps.transpose()?.unwrap_or_default(),
+            seat: seat.transpose()?.unwrap_or_default(),
             threads: threads.and_then(|n| NonZeroUsize::new(n as usize)).unwrap_or(NonZeroUsize::MIN),
             timeout: timeout.transpose()?.filter(|limit| !limit.is_zero()),
             limits: Limits {
@@ -104,6 +119,8 @@ impl Setup {
 
 const SOCKET: &str = "DIRTY_WORKER_SOCKET";
 const APPS: &str = "DIRTY_APPS";
+const FIXED_APPS: &str = "DIRTY_FIXED_APPS";
+const SEAT: &str = "DIRTY_SEAT";
 const THREADS: &str = "DIRTY_THREADS";
 const TIMEOUT: &str = "DIRTY_TIMEOUT";
 const MAX_FRAME: &str = "DIRTY_MAX_FRAME";
@@ -144,6 +161,8 @@ mod tests {
     fn every_variable_is_read() {
         let all = [
             (APPS, r#"["a:B","é/c"]"#),
+            (FIXED_APPS, r#"["é/c"]"#),
+            (SEAT, "3"),
             (THREADS, "7"),
             (TIMEOUT, "1.5"),
             (MAX_FRAME, "1000"),
@@ -151,6 +170,7 @@ mod tests {
         ];
         let setup = setup(&all).unwrap();
         assert_eq!(setup.apps, ["a:B", "é/c"]);
+        assert_eq!((setup.fixed_apps, setup.seat), (vec!["é/c".to_owned()], 3));
         assert_eq!((setup.threads.get(), setup.timeout), (7, Some(Duration::from_millis(1500))));
         assert_eq!(setup.limits, Limits { max_payload: 1000, max_depth: 64, ..Limits::default() });
     }
@@ -168,6 +188,8 @@ mod tests {
             (APPS, "[]"),
             (APPS, "[1]"),
             (APPS, "a:B"),
+            (FIXED_APPS, "a:B"),
+            (SEAT, "-1"),
             (THREADS, "0"),
             (THREADS, "-1"),
             (THREADS, "many"),

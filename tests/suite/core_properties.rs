@@ -169,6 +169,7 @@ impl World {
                 let told = |id: &WorkerId| !self.workers[id].ready && self.workers[id].seat > 0;
                 let Some(worker) = pick(&workers, worker).filter(told) else { return };
                 let apps = if only { vec![APPS[0].to_owned()] } else { APPS.map(str::to_owned).to_vec() };
+                self.declined |= only;
                 self.feed(Event::Serves { worker, apps: &apps });
             }
             Step::Alive(worker) => {

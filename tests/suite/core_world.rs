@@ -72,6 +72,8 @@ pub struct World {
     pub reloads: usize,
     /// A reload failed, so that old workers may have stayed.
     kept_old: bool,
+    /// Some worker has said that it does not serve every app.
+    pub declined: bool,
 }
 
 /// What a reload brings.
@@ -127,6 +129,7 @@ impl World {
             next_serial: 0,
             reloads: 0,
             kept_old: false,
+            declined: false,
         };
         world.feed(Event::Start);
         world
@@ -167,7 +170,11 @@ impl World {
         };
         let kept = status.workers.iter().all(|worker| worker.state == WorkerStage::Ready);
         let complete = status.workers.iter().all(current) || (self.kept_old && kept);
-        !status.reloading && complete && status.workers.len() == status.target_workers
+        let count = status.workers.len();
+        // A worker whose classes are all content with fewer has nothing to do, and its seat stays empty.
+        let enough =
+            count == status.target_workers || (self.declined && (1..status.target_workers).contains(&count));
+        !status.reloading && complete && enough
     }
 
     pub fn reload(&mut self, plan: &Plan) {

@@ -28,6 +28,7 @@ mod installed;
 mod interop;
 mod matcher;
 mod other_languages;
+mod pool;
 mod python;
 mod replay;
 mod schema_loop;

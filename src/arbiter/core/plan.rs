@@ -62,8 +62,8 @@ impl<F> Core<F> {
         let mut changed = Vec::new();
         for (index, (seat, apps)) in self.seats.iter_mut().zip(plan).enumerate() {
             if seat.apps != apps {
-                (seat.apps, seat.kept, seat.failed) = (apps, false, false);
-                seat.failures.clear();
+                seat.apps = apps;
+                seat.begin_anew();
                 changed.push(index);
             }
         }

@@ -21,7 +21,9 @@ const FAILED_AFTER: (usize, Duration) = (5, Duration::from_secs(60));
 impl<F> Core<F> {
     /// Starts a worker on an empty seat, with the seat's apps (POOL-7).
     pub(super) fn spawn(&mut self, index: usize, now: Instant, actions: &mut Vec<Action<F>>) {
-        let Some(seat) = self.seats.get(index).filter(|seat| seat.worker.is_none()) else { return };
+        let Some(seat) = self.seats.get(index).filter(|seat| seat.worker.is_none() && !seat.vacant) else {
+            return;
+        };
         if self.wants_worker(seat) {
             let worker = self.start_worker(Some(index), seat.apps.clone(), now, actions);
             self.seats[index].worker = Some(worker);
@@ -115,7 +117,14 @@ impl<F> Core<F> {
         if self.seats[index].replacement == Some(id) {
             self.take_seat(id, index, now);
         }
-        self.seats[index].failed = false;
+        let nothing_to_serve = self.workers.get(&id).is_some_and(|worker| worker.apps.is_empty());
+        let seat = &mut self.seats[index];
+        seat.failed = false;
+        if nothing_to_serve {
+            seat.vacant = true;
+            seat.worker = None;
+            self.retire(id);
+        }
     }
 
     pub(super) fn alive(&mut self, id: WorkerId, now: Instant) {
@@ -237,7 +246,7 @@ impl<F> Core<F> {
             // Its worker knows by now whether it serves the app (WORK-14).
             let declined =
                 worker.is_some_and(|worker| worker.state != WorkerState::Booting && !worker.serves(app));
-            seat.failed || declined
+            seat.failed || seat.vacant || declined
         };
         let mut seats = self.seats.iter().filter(|seat| seat.apps.all.contains(&app));
         seats.all(hopeless) && !self.has_ready_worker(app)

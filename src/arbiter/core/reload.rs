@@ -77,9 +77,7 @@ impl<F> Core<F> {
         self.take_seat(trial, 0, now);
         // What kept failing may do better with the new configuration.
         for index in 0..self.seats.len() {
-            let seat = &mut self.seats[index];
-            (seat.kept, seat.failed) = (false, false);
-            seat.failures.clear();
+            self.seats[index].begin_anew();
             self.spawn(index, now, actions);
         }
     }
@@ -217,6 +215,7 @@ impl<F> Core<F> {
             let worker = seat.worker.and_then(|id| self.workers.get(&id));
             match worker {
                 Some(worker) if worker.generation == self.generation && worker.is_available() => (),
+                _ if seat.vacant => (),
                 _ if seat.failed => failed = Some("a worker of the new configuration keeps failing to boot"),
                 _ => return,
             }

@@ -84,6 +84,9 @@ pub(super) struct Seat {
     pub replacement: Option<WorkerId>,
     /// Its replacement failed to boot: the worker stays until the plan changes again.
     pub kept: bool,
+    /// Its worker had nothing to serve, since every class is content with fewer workers: nobody takes the seat until the
+    /// plan changes.
+    pub vacant: bool,
     /// How the last worker that held the seat ended.
     pub last_exit: Option<(WorkerId, WorkerExit, Instant)>,
     /// Recent boot failures, oldest first.
@@ -163,6 +166,14 @@ pub(super) enum Slot {
     Busy(RequestKey),
     /// The connection is gone; the request, if any, waits to learn how its worker died.
     Lost(Option<RequestKey>),
+}
+
+impl Seat {
+    /// What went wrong or was not needed under an earlier plan says nothing about this one.
+    pub fn begin_anew(&mut self) {
+        (self.kept, self.vacant, self.failed) = (false, false, false);
+        self.failures.clear();
+    }
 }
 
 impl Worker {

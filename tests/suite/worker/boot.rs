@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dirty_arbiter::worker::{Actions, BootError, DirtyApp, Host, Setup, WholeCall};
+use serde_json::json;
 
 use super::lab::Lab;
 
@@ -111,5 +112,34 @@ fn actions_that_could_never_be_called_are_refused() {
         r#"action "same" has two parameters "a""#,
     ] {
         assert!(error.contains(fault), "{fault}: {error}");
+    }
+}
+
+/// An app that is content with one worker.
+#[derive(Default)]
+struct Single;
+
+impl DirtyApp for Single {
+    const WORKERS: Option<usize> = Some(1);
+
+    fn actions(actions: &mut Actions<Self>) {
+        actions.call("ping", [], |_: &Self| "pong");
+    }
+}
+
+#[test]
+fn a_class_that_is_content_with_fewer_workers_is_not_loaded_in_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("w.sock");
+    for (seat, fixed, served) in [(0, false, true), (1, false, false), (1, true, true)] {
+        let mut setup = Setup::new(&socket, ["single:App"]);
+        setup.seat = seat;
+        setup.fixed_apps = if fixed { setup.apps.clone() } else { Vec::new() };
+        let worker = Host::new().app("single:App", Single::default).start(&setup).unwrap();
+        let mut peer = super::peer::Peer::connect(&socket);
+        peer.request("1", "single:App", "ping", json!([]), json!({}));
+        let answer = peer.receive();
+        assert_eq!(answer.get("result").is_some(), served, "seat {seat}, fixed {fixed}: {answer}");
+        drop(worker);
     }
 }
