@@ -185,13 +185,13 @@ impl World {
         }
     }
 
-    fn open(&mut self, slot: SlotId) {
+    pub fn open(&mut self, slot: SlotId) {
         self.worker(slot.worker).slots[slot.index as usize].open = true;
         // The core may have given the slot up in the meantime; then it sends nothing there.
         self.feed(Event::SlotOpened(slot));
     }
 
-    fn boot_all(&mut self) {
+    pub fn boot_all(&mut self) {
         let booting: Vec<WorkerId> = self.workers.iter().filter(|w| !w.1.ready).map(|w| *w.0).collect();
         for worker in booting {
             self.ready(worker);
@@ -209,13 +209,13 @@ impl World {
         }
     }
 
-    fn wait(&mut self, milliseconds: u64) {
+    pub fn wait(&mut self, milliseconds: u64) {
         self.now += Duration::from_millis(milliseconds);
         self.feed(Event::Tick);
     }
 
     /// From here on everybody behaves: workers boot, answer and obey, and time passes.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let conns: Vec<ConnId> = self.conns.keys().copied().collect();
         for conn in conns {
             self.feed(Event::Congested(conn, false));
@@ -237,7 +237,7 @@ impl World {
 
 impl World {
     /// Everybody goes on behaving: every reload ends, and the pool is what it is meant to be (POOL-9, LIFE-5).
-    fn settle_pool(&mut self) {
+    pub fn settle_pool(&mut self) {
         for _ in 0..400 {
             if self.finished || (self.reloads == 0 && self.is_settled()) {
                 return;

@@ -1,7 +1,7 @@
 //! A made-up world around the arbiter's core: clients and workers that do whatever a schedule says, and a ledger that
 //! checks every action against the promises of the specification.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dirty_arbiter::arbiter::core::{
@@ -22,7 +22,7 @@ pub enum Frame {
 }
 
 /// One request, as its client sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ledger {
     conn: ConnId,
     id: String,
@@ -49,7 +49,7 @@ impl Slot {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Worker {
     pub seat: usize,
     pub spawned: bool,
@@ -58,14 +58,15 @@ pub struct Worker {
     pub slots: Vec<Slot>,
 }
 
+#[derive(Debug, Clone)]
 pub struct World {
     pub core: Core<Frame>,
     pub now: Instant,
     pub conns: BTreeMap<ConnId, bool>,
     pub workers: BTreeMap<WorkerId, Worker>,
     pub finished: bool,
-    ledger: HashMap<u64, Ledger>,
-    by_id: HashMap<(ConnId, String), u64>,
+    ledger: BTreeMap<u64, Ledger>,
+    by_id: BTreeMap<(ConnId, String), u64>,
     next_conn: u64,
     next_serial: u64,
     /// Reloads that were begun and have not ended.
@@ -117,14 +118,19 @@ impl World {
             watchdog: Duration::from_secs(5),
             queue: QUEUE,
         };
+        World::with(config)
+    }
+
+    /// A world around an arbiter with this configuration.
+    pub fn with(config: CoreConfig) -> World {
         let mut world = World {
             core: Core::new(config),
             now: Instant::now(),
             conns: BTreeMap::new(),
             workers: BTreeMap::new(),
             finished: false,
-            ledger: HashMap::new(),
-            by_id: HashMap::new(),
+            ledger: BTreeMap::new(),
+            by_id: BTreeMap::new(),
             next_conn: 0,
             next_serial: 0,
             reloads: 0,
@@ -209,6 +215,11 @@ impl World {
         }
         let frame = Frame::Request(serial);
         self.feed(Event::Request { conn, id, app_path: APPS[app], action: "act", timeout, frame });
+    }
+
+    /// Whether a request with this id was ever made on this connection.
+    pub fn asked(&self, conn: ConnId, id: &str) -> bool {
+        self.ledger.values().any(|entry| entry.conn == conn && entry.id == id)
     }
 
     /// The client leaves: it expects nothing any more.

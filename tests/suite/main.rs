@@ -16,6 +16,7 @@ mod client_mux;
 mod client_stream;
 mod contract;
 mod core_examples;
+mod core_model;
 mod core_pool;
 mod core_properties;
 mod core_story;

@@ -43,23 +43,23 @@ impl<F> Core<F> {
         };
         if self.mode != Mode::Serving {
             let failure = Failure::NoWorkers { target: target(), reason: SHUTTING_DOWN };
-            return refuse(&mut self.apps[app].counters, failure);
+            return refuse(&mut self.apps[app].statistics.counters, failure);
         }
         if self.has_failed(app) {
             let failure = Failure::NoWorkers { target: target(), reason: FAILING_TO_BOOT };
-            return refuse(&mut self.apps[app].counters, failure);
+            return refuse(&mut self.apps[app].statistics.counters, failure);
         }
         let idle = self.idle_slot(app).filter(|_| reads);
         if idle.is_none() && self.apps[app].queue.len() >= self.config.queue {
             let retry_after = self.retry_after(app);
             let bound = self.config.queue;
             let failure = Failure::Overloaded { target: target(), bound, retry_after };
-            return refuse(&mut self.apps[app].counters, failure);
+            return refuse(&mut self.apps[app].statistics.counters, failure);
         }
         let key = RequestKey(self.next_request);
         self.next_request += 1;
         self.counters.requests += 1;
-        self.apps[app].counters.requests += 1;
+        self.apps[app].statistics.counters.requests += 1;
         if let Some(client) = self.conns.get_mut(&conn) {
             client.in_flight.insert(id.to_owned(), key);
         }
@@ -160,7 +160,7 @@ impl<F> Core<F> {
     pub(super) fn answer(&mut self, key: RequestKey, failure: Failure, actions: &mut Vec<Action<F>>) {
         if let Some(request) = self.requests.get_mut(&key) {
             request.ended = true;
-            let counters = &mut self.apps[request.app].counters;
+            let counters = &mut self.apps[request.app].statistics.counters;
             counters.timeouts += u64::from(matches!(failure, Failure::Timeout { .. }));
             counters.crashes += u64::from(matches!(failure, Failure::WorkerDied { .. }));
             counters.count_error(failure.error_type());
@@ -216,10 +216,7 @@ impl App {
             on_disconnect: Default::default(),
             queue: Default::default(),
             last_served: 0,
-            run_time: Duration::ZERO,
-            counters: Default::default(),
-            wait_times: Default::default(),
-            run_times: Default::default(),
+            statistics: Default::default(),
         }
     }
 }

@@ -44,7 +44,7 @@ impl<F> Core<F> {
         let Place::Queued(frame) = std::mem::replace(&mut request.place, running) else { return };
         let app = &mut self.apps[request.app];
         app.last_served = self.dispatches;
-        app.wait_times.record(now.saturating_duration_since(request.accepted));
+        app.statistics.wait_times.record(now.saturating_duration_since(request.accepted));
         if let Some(worker) = self.workers.get_mut(&slot.worker) {
             worker.dispatched += 1;
         }
@@ -109,7 +109,8 @@ impl<F> Core<F> {
         let slots: usize =
             self.workers.values().filter(|worker| worker.serves(app)).map(|worker| worker.slots.len()).sum();
         let waves = self.apps[app].queue.len() / slots.max(1) + 1;
-        let estimate = self.apps[app].run_time.saturating_mul(waves.try_into().unwrap_or(u32::MAX));
+        let estimate =
+            self.apps[app].statistics.run_time.saturating_mul(waves.try_into().unwrap_or(u32::MAX));
         estimate.clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end())
     }
 }

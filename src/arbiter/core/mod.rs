@@ -18,7 +18,7 @@ mod status;
 mod timeouts;
 mod types;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub use config::{AppAllocation, CoreConfig, OnDisconnect};
@@ -66,10 +66,10 @@ pub struct Counters {
 pub struct Core<F> {
     config: CoreConfig,
     mode: Mode,
-    conns: HashMap<ConnId, Conn>,
-    requests: HashMap<RequestKey, Request<F>>,
+    conns: BTreeMap<ConnId, Conn>,
+    requests: BTreeMap<RequestKey, Request<F>>,
     apps: Vec<App>,
-    app_index: HashMap<String, usize>,
+    app_index: BTreeMap<String, usize>,
     seats: Vec<Seat>,
     workers: BTreeMap<WorkerId, Worker>,
     /// How often the configuration was taken over.
@@ -89,9 +89,9 @@ impl<F> Core<F> {
     pub fn new(config: CoreConfig) -> Self {
         let mut core = Core {
             mode: Mode::Serving,
-            conns: HashMap::new(),
-            requests: HashMap::new(),
-            app_index: HashMap::new(),
+            conns: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            app_index: BTreeMap::new(),
             apps: Vec::new(),
             seats: Vec::new(),
             workers: BTreeMap::new(),

@@ -64,7 +64,7 @@ impl<F> Core<F> {
             self.close_if_done(conn, actions);
         }
         self.forget(key);
-        let average = &mut self.apps[app].run_time;
+        let average = &mut self.apps[app].statistics.run_time;
         *average = (*average * 7 + took) / 8;
         self.free_slot(slot, now, actions);
     }
@@ -112,7 +112,7 @@ impl<F> Core<F> {
         kind: ReplyKind,
         error_type: Option<&str>,
     ) {
-        let app = &mut self.apps[app];
+        let app = &mut self.apps[app].statistics;
         app.run_times.record(took);
         match kind {
             ReplyKind::Response => app.counters.responses += 1,
@@ -135,7 +135,7 @@ impl<F> Core<F> {
         if let Some(Slot::Busy(key)) = self.slot(slot)
             && let Some(request) = self.requests.get(&key)
         {
-            self.apps[request.app].counters.stale_frames += 1;
+            self.apps[request.app].statistics.counters.stale_frames += 1;
         }
         actions.push(Action::Log(Note::StaleFrame { slot, id: id.map(str::to_owned) }));
     }

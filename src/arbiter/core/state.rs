@@ -1,6 +1,6 @@
 //! What the core remembers of clients, requests, apps, workers and slots.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::config::OnDisconnect;
@@ -16,7 +16,7 @@ pub(super) struct RequestKey(pub u64);
 #[derive(Debug, Default, Clone)]
 pub(super) struct Conn {
     /// Requests without a terminal message, by their id (CORR-6, CORR-7).
-    pub in_flight: HashMap<String, RequestKey>,
+    pub in_flight: BTreeMap<String, RequestKey>,
     /// The client does not read: its requests wait, so that no worker fills a buffer that nobody empties.
     pub congested: bool,
     /// The client sends nothing more; close once `in_flight` is empty (CALL-10).
@@ -67,11 +67,24 @@ pub(super) struct App {
     pub queue: VecDeque<RequestKey>,
     /// When it was last served, as a dispatch number: the longest unserved app goes first.
     pub last_served: u64,
-    /// Moving average of the run time, for `retry_after`.
-    pub run_time: Duration,
+    pub statistics: Statistics,
+}
+
+/// What is known of an app's past. It decides nothing but the advice of `retry_after`, so it is no part of the state that
+/// two cores are compared by.
+#[derive(Clone, Default)]
+pub(super) struct Statistics {
     pub counters: AppCounters,
     pub wait_times: Histogram,
     pub run_times: Histogram,
+    /// Moving average of the run time.
+    pub run_time: Duration,
+}
+
+impl std::fmt::Debug for Statistics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// A place in the pool: which apps, and the worker that serves them now.

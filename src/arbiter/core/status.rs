@@ -211,9 +211,9 @@ impl<F> Core<F> {
             ready_workers: ready,
             queued: app.queue.len(),
             running: self.requests.values().filter(|r| r.app == index && running(&r.place)).count(),
-            counters: app.counters.clone(),
-            wait_time: app.wait_times.clone(),
-            run_time: app.run_times.clone(),
+            counters: app.statistics.counters.clone(),
+            wait_time: app.statistics.wait_times.clone(),
+            run_time: app.statistics.run_times.clone(),
         }
     }
 
