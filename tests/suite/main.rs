@@ -22,6 +22,7 @@ mod core_properties;
 mod core_story;
 mod core_world;
 mod example_worker;
+mod failures;
 mod fuzzed;
 mod generated;
 mod help;

@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::served::{Peer, Served, eventually, is_alive};
 
 /// An arbiter whose workers' code is a file that the test writes.
-struct Versioned {
-    served: Served,
+pub struct Versioned {
+    pub served: Served,
     code: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Versioned {
-    fn start(arguments: &[&str]) -> Versioned {
+    pub fn start(arguments: &[&str]) -> Versioned {
         let directory = tempfile::tempdir().unwrap();
         let code = directory.path().join("code");
         fs::write(&code, "one").unwrap();
@@ -32,7 +32,7 @@ impl Versioned {
     }
 
     /// Waits until so many workers answer.
-    fn await_ready(&self, workers: usize) {
+    pub fn await_ready(&self, workers: usize) {
         let mut peer = self.served.connect();
         let mut pids = BTreeSet::new();
         eventually("every worker answers", || {
@@ -50,7 +50,7 @@ impl Versioned {
     }
 }
 
-fn call(peer: &mut Peer, app_path: &str, action: &str) -> Value {
+pub fn call(peer: &mut Peer, app_path: &str, action: &str) -> Value {
     peer.send(&format!(
         r#"{{"type":"request","id":"1","app_path":"{app_path}","action":"{action}","args":[0.02],"kwargs":{{}}}}"#
     ));
@@ -100,7 +100,7 @@ fn sighup_loads_new_code_and_no_request_fails() {
     assert!(answered("one") > 0 && answered("two") > 0, "{versions:?}");
 }
 
-fn eventually_children(served: &Served, condition: impl Fn(&[u64]) -> bool) -> Vec<u64> {
+pub fn eventually_children(served: &Served, mut condition: impl FnMut(&[u64]) -> bool) -> Vec<u64> {
     let mut now = Vec::new();
     eventually("the workers that are expected", || {
         now = children(served.pid());
