@@ -35,7 +35,7 @@ pub fn run(socket: &Path, name: &str, seed: u64) {
             all.add(connection.join().unwrap());
         }
     });
-    println!("{}", all.to_json());
+    println!("\n{}", all.to_json());
 }
 
 /// One connection after another, each with its own requests.

@@ -16,32 +16,40 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ledger::Tally;
-use libtest_mimic::{Arguments, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use storm::Storm;
 
-fn main() {
-    let words: Vec<String> = std::env::args().collect();
-    if let [_, mode, socket, name, seed] = words.as_slice()
-        && mode == "--client"
-    {
-        return client::run(Path::new(socket), name, seed.parse().unwrap());
-    }
-    let mut arguments = Arguments::from_args();
-    // One after the other: each of them wants the machine.
-    arguments.test_threads = Some(1);
-    let trials = vec![
-        Trial::test("nothing_is_lost_crossed_or_leaked", || chaos().map_err(Failed::from)),
-        Trial::test("kill_9_under_load_leaves_nothing_and_the_path_is_free", || {
-            kill_9_under_load().map_err(Failed::from)
-        }),
-    ];
-    libtest_mimic::run(&arguments, trials).exit();
+/// Each of the tests wants the machine for itself.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn nothing_is_lost_crossed_or_leaked() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    chaos().unwrap_or_else(|problem| panic!("{problem}"));
 }
+
+#[test]
+fn kill_9_under_load_leaves_nothing_and_the_path_is_free() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    kill_9_under_load().unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+/// The client processes are this program again, told by the variable what to do.
+#[test]
+fn client_process() {
+    if let Ok(order) = std::env::var(CLIENT) {
+        let words: Vec<&str> = order.splitn(3, ' ').collect();
+        let [name, seed, socket] = words[..] else { panic!("{order}") };
+        client::run(Path::new(socket), name, seed.parse().unwrap());
+    }
+}
+
+const CLIENT: &str = "CHAOS_CLIENT";
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -152,7 +160,8 @@ impl Clients {
     fn start(socket: &Path, count: u64, seed: u64) -> Clients {
         let start = |number: u64| {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            command.arg("--client").arg(socket).arg(format!("c{number}")).arg((seed + number).to_string());
+            command.args(["--exact", "client_process", "--nocapture"]);
+            command.env(CLIENT, format!("c{number} {} {}", seed + number, socket.display()));
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
         };
         Clients((0..count).map(start).collect())
@@ -165,8 +174,9 @@ impl Clients {
         for client in &mut self.0 {
             let mut text = String::new();
             client.stdout.take().unwrap().read_to_string(&mut text).map_err(|error| error.to_string())?;
+            let line = text.lines().find(|line| line.starts_with('{')).unwrap_or(&text);
             let tally =
-                serde_json::from_str(&text).map_err(|error| format!("a client broke: {error}: {text}"))?;
+                serde_json::from_str(line).map_err(|error| format!("a client broke: {error}: {text}"))?;
             all.add(Tally::from_json(&tally));
         }
         Ok(all)
@@ -186,7 +196,10 @@ fn chaos() -> Result<(), String> {
     let seed = number("CHAOS_SEED", u64::from(std::process::id()));
     let seconds = number("CHAOS_SECONDS", 15);
     let arbiter = Arbiter::start();
-    within(Duration::from_secs(20), "three workers", || arbiter.workers().len() == 3)?;
+    within(Duration::from_secs(20), "three ready workers", || {
+        let log = std::fs::read_to_string(&arbiter.log).unwrap_or_default();
+        log.matches("worker is ready").count() == 3
+    })?;
     // What one quiet round of calls leaves behind is the base.
     Clients::start(&arbiter.socket, 1, seed).stop()?;
     let base = within(Duration::from_secs(10), "a quiet arbiter", || arbiter.workers().len() == 3)

@@ -122,6 +122,25 @@ fn text_registry_transcripts_and_tests_agree() {
 }
 
 #[test]
+fn the_failures_of_gunicorn_name_proofs_that_exist() {
+    let _files = spec_files();
+    let page = read(&root().join("spec/failures.md"));
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let transcripts: Vec<String> = claims().into_iter().map(|transcript| transcript.id).collect();
+    assert!(rows.len() >= 18, "only {} failures", rows.len());
+    let problem = |row: &&str| {
+        let (_, proof) = row.trim_end_matches(" |").rsplit_once("| ").expect("three columns");
+        let proof = proof.trim_matches('`');
+        match proof.split_once(':') {
+            Some(("golden", id)) if transcripts.iter().any(|known| known == id) => None,
+            Some(("test", path)) => proofs::find_test(path, &sources()).err(),
+            _ => Some(format!("no proof {proof}")),
+        }
+    };
+    assert_none(&rows.iter().filter_map(problem).collect::<Vec<_>>());
+}
+
+#[test]
 fn every_must_is_proved() {
     let _files = spec_files();
     let registry = the_registry();

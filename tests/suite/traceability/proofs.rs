@@ -73,7 +73,7 @@ pub fn unproved(registry: &Registry) -> Vec<&str> {
 ///
 /// The target is `suite` (or another file or folder of `tests/`), `lib` for unit tests of the library or `dirty`
 /// for those of the binary. The longest part of the path that is a file is taken, the rest are inline modules.
-fn find_test(path: &str, sources: &[Source]) -> Result<(), String> {
+pub fn find_test(path: &str, sources: &[Source]) -> Result<(), String> {
     let parts: Vec<&str> = path.split("::").collect();
     let [target, modules @ .., function] = parts.as_slice() else {
         return Err(format!("{path} is not target::module::function"));
