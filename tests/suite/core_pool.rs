@@ -361,3 +361,15 @@ fn what_happened_is_counted_per_app_and_worker() {
         (WorkerId(1), WorkerExit::Signal(9), seconds(2))
     );
 }
+
+#[test]
+fn a_stuck_request_on_a_worker_that_was_told_to_end_is_aborted_all_the_same() {
+    let mut story = Story::begin(2, 1, |_| ());
+    story.request("stuck", "a:A");
+    story.after(seconds(10));
+    // Nobody waits for it any more, so that the worker can be told to end; but it ignores `cancel`, and will ignore this.
+    story.reload(|_| ());
+    assert_eq!(ended(&story.worker_ready(3)), [(1, TERM)]);
+    assert_eq!(ended(&story.after(seconds(5))), [(1, WorkerSignal::Abort)]);
+    assert_eq!(ended(&story.after(seconds(1))), [(1, WorkerSignal::Kill)]);
+}

@@ -47,6 +47,7 @@ impl<F> Core<F> {
         app.statistics.wait_times.record(now.saturating_duration_since(request.accepted));
         if let Some(worker) = self.workers.get_mut(&slot.worker) {
             worker.dispatched += 1;
+            worker.stale_noted = false;
         }
         self.set_slot(slot, Slot::Busy(key));
         actions.push(Action::Dispatch { slot, frame });

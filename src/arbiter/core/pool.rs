@@ -55,6 +55,7 @@ impl<F> Core<F> {
             started: now,
             dispatched: 0,
             served: 0,
+            stale_noted: false,
             watchdog: limit(config.watchdog),
             ready: now,
             alive: now,
@@ -261,7 +262,9 @@ impl<F> Core<F> {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.state = WorkerState::Draining;
         worker.doomed = match worker.doomed {
-            // An abort is never softened, and one signal is enough.
+            // SIGTERM is no remedy for a request that does not end: it is waited for (TIME-5).
+            Some(Doom::Signalled) if doom == Doom::AbortWhenAlone && !worker.aborted => Some(doom),
+            // Otherwise one signal is enough, and an abort is never softened.
             Some(decided @ (Doom::Signalled | Doom::AbortWhenAlone)) => Some(decided),
             _ => Some(doom),
         };

@@ -137,7 +137,12 @@ impl<F> Core<F> {
         {
             self.apps[request.app].statistics.counters.stale_frames += 1;
         }
-        actions.push(Action::Log(Note::StaleFrame { slot, id: id.map(str::to_owned) }));
+        // What a dead worker had still written is no news.
+        if let Some(worker) = self.workers.get_mut(&slot.worker)
+            && !std::mem::replace(&mut worker.stale_noted, true)
+        {
+            actions.push(Action::Log(Note::StaleFrame { slot, id: id.map(str::to_owned) }));
+        }
     }
 
     /// A slot's connection ended, or its worker broke the protocol on it.

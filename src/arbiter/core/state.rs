@@ -133,6 +133,8 @@ pub(super) struct Worker {
     /// Requests that were dispatched to it, and those of them that it ended.
     pub dispatched: u64,
     pub served: u64,
+    /// A frame of its was dropped, and that was logged: a stream of them is one line, until its next request.
+    pub stale_noted: bool,
     /// How long it may be silent, and when it was last heard of (WORK-10).
     pub watchdog: Option<Duration>,
     pub alive: Instant,
