@@ -14,6 +14,7 @@
 //! | `worker` | the `DirtyApp` trait and the worker host | `worker` |
 //! | `apps` | the fixture app that judged hosts provide, and a demo | `worker` |
 //! | `arbiter` | the arbiter: `arbiter::core` decides, the rest moves bytes and processes | `arbiter` |
+//! | `control` | the messages of the control socket, and a client that sends them | `control` |
 //! | `check` | transcripts, the matcher, the replayer, reports | `check` |
 //! | `discovery` | where the socket is | |
 //!
@@ -31,7 +32,9 @@ pub mod check;
 pub mod cli;
 #[cfg(any(feature = "client", feature = "blocking"))]
 pub mod client;
-#[cfg(any(feature = "client", feature = "blocking", feature = "arbiter"))]
+#[cfg(feature = "control")]
+pub mod control;
+#[cfg(any(feature = "client", feature = "blocking", feature = "control"))]
 pub mod discovery;
 pub mod error;
 pub mod message;

@@ -26,20 +26,22 @@ mod generated;
 mod locate;
 mod make;
 mod problem;
-mod read;
+pub(crate) mod read;
 mod role;
 #[cfg(feature = "schema")]
-mod schema;
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod values;
-mod write;
+pub(crate) mod write;
 
 pub use generated::*;
 pub use problem::{DecodeError, InvalidValue, MessageError, Problem};
 pub use role::Role;
 #[cfg(feature = "schema")]
 pub use schema::{JsonValue, derived_schema};
+
+use std::borrow::Cow;
 
 use read::{Fault, Object};
 
@@ -127,7 +129,7 @@ pub fn readable_id(members: &Members<'_>) -> Option<RequestId> {
 }
 
 /// Judges the message as a whole, then lets `read` judge its members.
-fn judge<T>(
+pub(crate) fn judge<T>(
     members: &Members<'_>,
     read: impl FnOnce(&Object<'_, '_>) -> read::Read<T>,
 ) -> Result<T, MessageError> {
@@ -159,15 +161,8 @@ fn whole(members: &Members<'_>) -> read::Read<()> {
 
 /// The registered type that the member `type` names.
 fn kind_of(members: &Members<'_>) -> read::Read<MessageType> {
-    let expected = "the name of a message type, a string";
+    let name = type_name(members)?;
     let fault = |problem, requirement| Box::new(Fault { pointer: "/type".to_owned(), problem, requirement });
-    let Some(member) = members.get("type") else {
-        return Err(fault(Problem::Missing { expected }, "MSG-1"));
-    };
-    if member.kind != JsonKind::String {
-        return Err(fault(Problem::WrongType { expected, found: member.kind }, "MSG-1"));
-    }
-    let name = wire::unescape(member.value).map_err(|_| fault(Problem::LoneSurrogate, "MSG-1"))?;
     match MessageType::from_name(&name) {
         Some(kind) => Ok(kind),
         None if RESERVED.contains(&&*name) => {
@@ -175,6 +170,19 @@ fn kind_of(members: &Members<'_>) -> read::Read<MessageType> {
         }
         None => Err(fault(Problem::UnknownType { found: read::excerpt(&name) }, "MSG-11")),
     }
+}
+
+/// What the member `type` says.
+pub(crate) fn type_name<'a>(members: &Members<'a>) -> read::Read<Cow<'a, str>> {
+    let expected = "the name of a message type, a string";
+    let fault = |problem| Box::new(Fault { pointer: "/type".to_owned(), problem, requirement: "MSG-1" });
+    let Some(member) = members.get("type") else {
+        return Err(fault(Problem::Missing { expected }));
+    };
+    if member.kind != JsonKind::String {
+        return Err(fault(Problem::WrongType { expected, found: member.kind }));
+    }
+    wire::unescape(member.value).map_err(|_| fault(Problem::LoneSurrogate))
 }
 
 /// Message types with a meaning that a call socket does not serve (EXT-1).

@@ -81,7 +81,7 @@ pub enum Problem {
         /// The type, shortened.
         found: String,
     },
-    /// A message type that is reserved for control sockets.
+    /// A message type that this kind of socket does not serve.
     #[error("message type {found:?} is not served on this socket")]
     ReservedType {
         /// The type.

@@ -1,4 +1,5 @@
-//! Reads the values of a scanned message; the generated decoders are made of these functions.
+//! Reads the values of a scanned message; the generated decoders, and those of control messages, are made of these
+//! functions.
 //!
 //! A reader is given text that [`crate::wire::scan`] has accepted, so only meaning can be wrong here, not syntax.
 
@@ -12,7 +13,7 @@ use crate::wire::{self, JsonKind, Member};
 
 /// What is wrong, where, and which requirement says so; a [`MessageError`] but for the id.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     pub pointer: String,
     pub problem: Problem,
     pub requirement: &'static str,
@@ -24,11 +25,11 @@ impl Fault {
     }
 }
 
-pub(super) type Read<T> = Result<T, Box<Fault>>;
+pub(crate) type Read<T> = Result<T, Box<Fault>>;
 
 /// What the schema says about one member.
 #[derive(Clone, Copy)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     pub name: &'static str,
     pub expected: &'static str,
     pub requirement: &'static str,
@@ -62,7 +63,7 @@ pub(super) fn push_token(pointer: &mut String, token: &str) {
 }
 
 /// One value, with its place and its rule.
-pub(super) struct Value<'p, 'a> {
+pub(crate) struct Value<'p, 'a> {
     text: &'a str,
     kind: JsonKind,
     place: Place<'p>,
@@ -89,7 +90,7 @@ impl Value<'_, '_> {
 }
 
 /// The members of one object of the message.
-pub(super) struct Object<'p, 'a> {
+pub(crate) struct Object<'p, 'a> {
     members: Cow<'p, [Member<'a>]>,
     place: Option<Place<'p>>,
 }
@@ -193,14 +194,14 @@ pub(super) fn wrong_length(text: &str, min: usize, max: usize) -> Option<usize> 
 }
 
 /// A string out of a closed list of names.
-pub(super) fn name<T>(value: &Value<'_, '_>, find: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+pub(crate) fn name<T>(value: &Value<'_, '_>, find: impl FnOnce(&str) -> Option<T>) -> Read<T> {
     let text = text(value)?;
     find(&text)
         .ok_or_else(|| value.fault(Problem::UnknownName { expected: value.expected, found: excerpt(&text) }))
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(value: &Value<'_, '_>) -> Read<bool> {
+pub(crate) fn boolean(value: &Value<'_, '_>) -> Read<bool> {
     match value.kind {
         JsonKind::True => Ok(true),
         JsonKind::False => Ok(false),
@@ -217,7 +218,7 @@ pub(super) fn number(value: &Value<'_, '_>, accept: impl FnOnce(f64) -> bool) ->
 }
 
 /// An integer of the range of `T`, however it is written: `1.0` and `1e0` are integers too.
-pub(super) fn integer<T: TryFrom<u64>>(value: &Value<'_, '_>) -> Read<T> {
+pub(crate) fn integer<T: TryFrom<u64>>(value: &Value<'_, '_>) -> Read<T> {
     /// Up to here every integer is exact as a double.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     value.expect(JsonKind::Number)?;
@@ -300,7 +301,7 @@ pub(super) fn check_raw_map(value: &Value<'_, '_>) -> Read<()> {
 }
 
 /// The start of a text, for an error message.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 64;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),

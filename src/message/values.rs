@@ -32,7 +32,7 @@ macro_rules! text_type {
                 &self.0
             }
 
-            pub(super) fn read(
+            pub(crate) fn read(
                 value: &$crate::message::read::Value<'_, '_>,
             ) -> $crate::message::read::Read<Self> {
                 let text = $crate::message::read::bounded(value, $min, $max)?;

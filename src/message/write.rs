@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 /// A string, with no more escapes than JSON demands.
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut plain = 0;
@@ -32,12 +32,12 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
+pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
 /// A finite number; Rust prints the shortest decimal that reads back as the same value, without an exponent.
-pub(super) fn number(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(crate) fn number(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     out.extend_from_slice(value.to_string().as_bytes());
 }
 
@@ -94,7 +94,7 @@ pub(super) fn same(one: impl Fn(&mut Vec<u8>), other: impl Fn(&mut Vec<u8>)) -> 
 }
 
 /// Writes the members of one object, with commas between those that are there.
-pub(super) struct Members<'o> {
+pub(crate) struct Members<'o> {
     out: &'o mut Vec<u8>,
     first: bool,
 }

@@ -15,6 +15,7 @@ mod client_connection;
 mod client_mux;
 mod client_stream;
 mod contract;
+mod control;
 mod core_examples;
 mod core_model;
 mod core_pool;

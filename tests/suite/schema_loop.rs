@@ -4,4 +4,4 @@ mod derived;
 mod messages;
 mod mutations;
 mod near_misses;
-mod structure;
+pub mod structure;

@@ -1,0 +1,4 @@
+//! The control socket: its messages, its place and its limits, and what `status` and `manage` do.
+
+mod schema;
+mod vectors;
