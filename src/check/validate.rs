@@ -7,7 +7,8 @@ use super::requirements::Requirements;
 use super::template::{Bindings, Template};
 use super::transcript::{Step, Transcript};
 use super::value::{Pointer, Value};
-use crate::message::{DecodeError, DirtyMessage};
+use crate::control::{self, ControlRequest};
+use crate::message::{DecodeError, DirtyMessage, MessageError, Problem};
 use crate::wire::{FrameDecoder, JsonKind, Limits, Members, unescape};
 
 /// Something that is wrong in a file.
@@ -135,7 +136,11 @@ impl Judge<'_> {
                     .report(None, "a vector without a message: expected `message` or `text`".to_string());
             }
         };
-        if let Err(error) = DirtyMessage::decode(&payload, &Limits::default()) {
+        let decoded = match members.get("socket").is_some_and(|socket| socket.value == "\"control\"") {
+            true => check_control(&payload),
+            false => DirtyMessage::decode(&payload, &Limits::default()).map(drop),
+        };
+        if let Err(error) = decoded {
             self.report(None, described(&error));
         }
     }
@@ -213,6 +218,16 @@ impl Judge<'_> {
 
     fn report(&mut self, position: Option<Position>, problem: String) {
         (self.found)(Finding { file: self.file.to_string(), position, problem, text: None });
+    }
+}
+
+/// Judges a message of the control socket, from either side: what a client may not send there, the arbiter may.
+fn check_control(payload: &[u8]) -> Result<(), DecodeError> {
+    match ControlRequest::decode(payload, &control::LIMITS) {
+        Err(DecodeError::Message(MessageError { problem: Problem::NotAllowed { .. }, .. })) => {
+            DirtyMessage::decode(payload, &Limits::default()).map(drop)
+        }
+        judged => judged.map(drop),
     }
 }
 

@@ -169,7 +169,8 @@ fn explain(command: &str, error: &DirtyError) {
     }
 }
 
-fn exit_of(error: &DirtyError) -> Exit {
+/// The exit code that says what kind of error it was.
+pub(super) fn exit_of(error: &DirtyError) -> Exit {
     match error.error_type().known() {
         ErrorType::DirtyConnectionError => Exit::Unreachable,
         ErrorType::DirtyTimeoutError => Exit::Timeout,
@@ -220,7 +221,8 @@ fn kwarg(text: &str) -> Result<(String, Box<RawValue>), String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// A time that an option gives.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: Result<f64, _> = text.parse();
     seconds
         .ok()

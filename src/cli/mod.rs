@@ -7,13 +7,18 @@ use clap::{Parser, Subcommand};
 mod call;
 mod check;
 mod completions;
+mod control;
 mod demo;
+mod drain;
 mod exit;
 mod golden;
 mod logging;
+mod reload;
 mod replay;
+mod scale;
 mod schema;
 mod serve;
+mod status;
 mod stream;
 mod subject;
 mod validate;
@@ -37,6 +42,10 @@ enum Command {
     Worker(worker::WorkerArgs),
     Call(call::CallArgs),
     Stream(stream::StreamArgs),
+    Status(status::StatusArgs),
+    Scale(scale::ScaleArgs),
+    Reload(reload::ReloadArgs),
+    Drain(drain::DrainArgs),
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
@@ -53,6 +62,10 @@ pub fn main() -> ExitCode {
         Command::Worker(args) => worker::run(args),
         Command::Call(args) => call::run(args),
         Command::Stream(args) => stream::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Scale(args) => scale::run(args),
+        Command::Reload(args) => reload::run(args),
+        Command::Drain(args) => drain::run(args),
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),

@@ -24,6 +24,8 @@ mod status;
 
 use std::path::{Path, PathBuf};
 
+use crate::wire::Limits;
+
 pub use client::{ControlClient, ControlError};
 pub use request::{ControlRequest, ManageMessage, Operation, StatusMessage};
 pub use result::ManageResult;
@@ -33,6 +35,12 @@ pub use status::{
     AppCounters, AppState, AppStatus, ArbiterStatus, Histogram, PoolState, PoolStatus, WorkerExit,
     WorkerState, WorkerStatus,
 };
+
+/// What the control socket accepts: its messages are short (EXT-7).
+pub const LIMITS: Limits = Limits { max_payload: 64 * 1024, max_depth: 64, allow_non_finite: false };
+
+/// How many connections the control socket accepts at a time (EXT-7).
+pub const MAX_CONNECTIONS: usize = 16;
 
 /// The name of the control socket in the private directory beside the call socket (EXT-5).
 pub(crate) const SOCKET_NAME: &str = "control";

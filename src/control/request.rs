@@ -28,7 +28,7 @@ pub struct StatusMessage {
     derive(schemars::JsonSchema),
     schemars(extend("allOf" = [{
         "if": { "properties": { "op": { "const": "scale" } }, "required": ["op"] },
-        "then": { "required": ["count"] }
+        "then": { "properties": { "count": true }, "required": ["count"] }
     }]))
 )]
 pub struct ManageMessage {

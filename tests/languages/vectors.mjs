@@ -24,17 +24,30 @@ const single = new Map(
   readdirSync(join(schemas, "v1")).map((name) => [name.split(".")[0], compile(load("v1", name))]),
 );
 
+const control = load("control-v1.schema.json");
+const isControl = compile(control);
+// One definition says where in a message a fault is; the root could only say that nothing fits.
+const definition = (name) => compile({ $ref: `#/$defs/${name}`, $defs: control.$defs });
+const controlSingle = new Map(
+  ["status", "manage", "response", "error"].map((type) => [
+    type,
+    definition(`${type[0].toUpperCase()}${type.slice(1)}Message`),
+  ]),
+);
+
 const escape = (token) => token.replaceAll("~", "~0").replaceAll("/", "~1");
 
 /** The places at which a message breaks the schema of its type; none if it is a message. */
-function faults(message) {
-  const judge = single.get(message?.type);
-  if (judge === undefined) return isMessage(message) ? [] : ["/type"];
+function faults(message, types = single, root = isMessage) {
+  const judge = types.get(message?.type);
+  if (judge === undefined) return root(message) ? [] : ["/type"];
   const valid = judge(message);
-  if (isMessage(message) !== valid) throw new Error("the two schemas disagree");
+  if (root(message) !== valid) throw new Error("the two schemas disagree");
   const place = ({ instancePath, keyword, params }) =>
     keyword === "required" ? `${instancePath}/${escape(params.missingProperty)}` : instancePath;
-  return [...new Set((valid ? [] : judge.errors).map(place))];
+  // That a condition is broken says the error inside it, with its place.
+  const errors = (valid ? [] : judge.errors).filter(({ keyword }) => keyword !== "if");
+  return [...new Set(errors.map(place))];
 }
 
 function isJson(text) {
@@ -48,7 +61,9 @@ function isJson(text) {
 
 const problems = [];
 const count = { schema: 0, text: 0, left: 0 };
-for (const folder of ["valid", "invalid"]) {
+for (const folder of ["valid", "invalid", "control/valid", "control/invalid"]) {
+  const isValid = folder.endsWith("/valid") || folder === "valid";
+  const judges = folder.startsWith("control/") ? [controlSingle, isControl] : [single, isMessage];
   for (const name of readdirSync(join(schemas, "vectors", folder))) {
     const vector = load("vectors", folder, name);
     if (vector.layer === "text") {
@@ -56,13 +71,13 @@ for (const folder of ["valid", "invalid"]) {
         count.left += 1;
       } else {
         count.text += 1;
-        if (folder === "valid") problems.push(`${folder}/${name}: not JSON`);
+        if (isValid) problems.push(`${folder}/${name}: not JSON`);
       }
       continue;
     }
     count.schema += 1;
-    const found = faults(vector.message);
-    const expected = folder === "valid" ? [] : [vector.pointer];
+    const found = faults(vector.message, ...judges);
+    const expected = isValid ? [] : [vector.pointer];
     if (JSON.stringify(found) !== JSON.stringify(expected)) {
       problems.push(`${folder}/${name}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
     }

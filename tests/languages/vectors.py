@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 MAX_DEPTH = 512
+CONTROL_MAX_DEPTH = 64
 PAYLOADS = {"args", "result", "data"}
 NAMED_PAYLOADS = {"kwargs", "meta"}
 
@@ -27,7 +28,17 @@ def validator(path):
     return Draft202012Validator(schema)
 
 
+def definition(schema, name):
+    """A validator of one definition, which says where in a message a fault is; the root could only say that nothing fits."""
+    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]})
+
+
 MESSAGE = validator(SCHEMAS / "dirty-v1.schema.json")
+CONTROL = validator(SCHEMAS / "control-v1.schema.json")
+CONTROL_SINGLE = {
+    kind: definition(CONTROL.schema, f"{kind.capitalize()}Message")
+    for kind in ("status", "manage", "response", "error")
+}
 SINGLE = {path.name.split(".")[0]: validator(path) for path in sorted((SCHEMAS / "v1").iterdir())}
 KNOWN = {kind: set(schema.schema["properties"]) for kind, schema in SINGLE.items()}
 DETAILS = set(SINGLE["error"].schema["$defs"]["ErrorDetails"]["properties"])
@@ -37,20 +48,20 @@ def pointer(path):
     return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in path)
 
 
-def schema_faults(message):
+def schema_faults(message, single=SINGLE, root=MESSAGE):
     """The places at which the message breaks the schema of its type; none if it is a message."""
     kind = message.get("type") if isinstance(message, dict) else None
-    if not isinstance(kind, str) or kind not in SINGLE:
-        assert not MESSAGE.is_valid(message)
+    if not isinstance(kind, str) or kind not in single:
+        assert not root.is_valid(message)
         return {"/type"} if isinstance(message, dict) else {""}
     places = set()
-    for error in SINGLE[kind].iter_errors(message):
+    for error in single[kind].iter_errors(message):
         path = list(error.absolute_path)
         if error.validator == "required":
             places.update(pointer(path + [name]) for name in error.validator_value if name not in error.instance)
         else:
             places.add(pointer(path))
-    assert MESSAGE.is_valid(message) == (not places)
+    assert root.is_valid(message) == (not places)
     return places
 
 
@@ -58,7 +69,7 @@ class Refused(Exception):
     pass
 
 
-def parse(text):
+def parse(text, max_depth=MAX_DEPTH):
     """The value of a JSON text under the rules that a plain parser does not know."""
     repeated = []
 
@@ -82,7 +93,7 @@ def parse(text):
         elif not in_string:
             depth += (character in "[{") - (character in "]}")
             deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
+    if deepest > max_depth:
         raise Refused(f"{deepest} levels")
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(0)
@@ -129,9 +140,38 @@ def accepts_text(text):
     return not schema_faults(message)
 
 
+def accepts_control_text(text):
+    try:
+        message = parse(text, CONTROL_MAX_DEPTH)
+        for name in ("type", "id", "op"):
+            if isinstance(message.get(name), str):
+                message[name].encode("utf-8")
+    except (Refused, UnicodeEncodeError):
+        return False
+    return not schema_faults(message, CONTROL_SINGLE, CONTROL)
+
+
+def judge_control(problems, count):
+    for folder in ("valid", "invalid"):
+        for path in sorted((SCHEMAS / "vectors/control" / folder).glob("*.json")):
+            vector = load(path)
+            count[vector["layer"]] += 1
+            if vector["layer"] == "text":
+                if accepts_control_text(vector["text"]) != (folder == "valid"):
+                    problems.append(f"control/{folder}/{path.name}: judged the other way")
+                continue
+            faults = schema_faults(vector["message"], CONTROL_SINGLE, CONTROL)
+            expected = {vector["pointer"]} if folder == "invalid" else set()
+            if faults != expected:
+                problems.append(
+                    f"control/{folder}/{path.name}: expected {expected or 'no fault'}, found {faults or 'none'}"
+                )
+
+
 def main():
     problems = []
     count = {"schema": 0, "text": 0}
+    judge_control(problems, count)
     for folder in ("valid", "invalid"):
         for path in sorted((SCHEMAS / "vectors" / folder).glob("*.json")):
             vector = load(path)

@@ -12,7 +12,10 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn every_command_explains_itself() {
     insta::assert_snapshot!("dirty", help(&[]));
-    for command in ["call", "check", "golden", "replay", "schema", "serve", "stream", "validate"] {
+    for command in [
+        "call", "check", "drain", "golden", "reload", "replay", "scale", "schema", "serve", "status",
+        "stream", "validate",
+    ] {
         insta::assert_snapshot!(format!("dirty-{command}"), help(&[command]));
     }
 }
@@ -22,8 +25,10 @@ fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let output = dirty().args(["completions", shell]).output().unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
-        for command in ["call", "check", "demo", "golden", "replay", "schema", "serve", "stream", "validate"]
-        {
+        for command in [
+            "call", "check", "demo", "drain", "golden", "reload", "replay", "scale", "schema", "serve",
+            "status", "stream", "validate",
+        ] {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }
