@@ -7,7 +7,7 @@ use super::core::{Failure, Phase, Target, WorkerExit, WorkerId};
 use crate::DirtyError;
 use crate::message::{
     self, ActionName, AppPath, CancelMessage, DirtyMessage, ErrorMessage, ErrorType, MessageError, RequestId,
-    Seconds,
+    ResponseMessage, Seconds,
 };
 use crate::wire::{Frame, Limits};
 
@@ -76,6 +76,12 @@ pub(super) fn too_many_connections(limit: usize) -> DirtyError {
 /// An error message as a frame.
 pub(super) fn frame(id: Option<String>, error: DirtyError) -> Frame {
     to_frame(ErrorMessage::new(id.and_then(|id| RequestId::new(id).ok()), error))
+}
+
+/// The answer to a control message; `None` if the result is no JSON, which no result of ours is.
+pub(super) fn result(id: RequestId, result: &impl serde::Serialize) -> Option<Frame> {
+    let result = serde_json::value::to_raw_value(result).ok()?;
+    Some(to_frame(ResponseMessage::new(id, result)))
 }
 
 /// A cancel message as a frame; an id that came from a checked message always makes one.

@@ -17,7 +17,7 @@ use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
 
 /// How long input is still read and discarded after a bad frame, so that a client in the middle of a long write gets
 /// to read why (FRAME-7).
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves a client until it or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
@@ -136,7 +136,7 @@ async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
     outbox.closed().await;
 }
 
-async fn discard(stream: &UnixStream) {
+pub(super) async fn discard(stream: &UnixStream) {
     let mut sink = vec![0; 64 * 1024];
     loop {
         if stream.readable().await.is_err() {

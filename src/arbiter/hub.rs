@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::answers;
 use super::config::ArbiterConfig;
-use super::core::{Action, ConnId, Core, Event, SlotId, WorkerId, WorkerSignal};
+use super::core::{Action, ConnId, Core, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
@@ -179,6 +179,11 @@ impl Hub {
     /// The configuration in force.
     pub fn config(&self) -> Rc<ArbiterConfig> {
         Rc::clone(&self.config.borrow())
+    }
+
+    /// A snapshot of the pool.
+    pub fn status(&self) -> PoolStatus {
+        self.core.borrow().status(Instant::now())
     }
 
     /// Makes the pool larger or smaller; a pool has at least one worker (LIFE-5, POOL-10).

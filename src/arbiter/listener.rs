@@ -9,7 +9,7 @@ use super::client_link;
 use super::hub::Hub;
 
 /// The pause after a failed accept, so that a shortage of descriptors is no busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until it is aborted.
 pub(super) async fn accept(hub: Rc<Hub>, listener: UnixListener) {

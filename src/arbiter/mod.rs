@@ -18,6 +18,9 @@ pub mod core;
 mod answers;
 mod client_link;
 mod config;
+mod control;
+mod control_link;
+mod control_status;
 mod hub;
 mod launcher;
 mod listener;
@@ -42,6 +45,7 @@ pub use config::{AppSpecError, ArbiterConfig, Compat};
 pub use socket::SocketError;
 
 use self::core::Event;
+use control::Control;
 use hub::{Hub, Order};
 use launcher::Launcher;
 use reloading::Loader;
@@ -73,6 +77,7 @@ pub struct Arbiter {
     loader: Option<Loader>,
     socket: OwnedSocket,
     listener: std::os::unix::net::UnixListener,
+    control: std::os::unix::net::UnixListener,
 }
 
 impl Arbiter {
@@ -82,7 +87,8 @@ impl Arbiter {
     /// [`SocketError`]: nothing was changed, stolen or removed.
     pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
         let (socket, listener) = OwnedSocket::bind(&config.socket)?;
-        Ok(Arbiter { config, loader: None, socket, listener })
+        let control = socket.bind_control()?;
+        Ok(Arbiter { config, loader: None, socket, listener, control })
     }
 
     /// Sets where a reload (SIGHUP) reads the configuration from, as a whole or not at all (LIFE-3). Without it the
@@ -99,7 +105,7 @@ impl Arbiter {
         &self.config.socket
     }
 
-    /// Serves until SIGTERM or SIGINT (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
+    /// Serves until SIGTERM, SIGINT or a drain on the control socket (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
     /// gone and every answer is written. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the pool
     /// one worker larger or smaller (LIFE-5).
     ///
@@ -110,6 +116,9 @@ impl Arbiter {
     pub async fn run(self) -> Result<(), ArbiterError> {
         let system = |action| move |source| ArbiterError::System { action, source };
         let listener = UnixListener::from_std(self.listener).map_err(system("watch the socket"))?;
+        let control_listener =
+            UnixListener::from_std(self.control).map_err(system("watch the control socket"))?;
+        let control = Control::new(&self.config.socket);
         let launcher = Launcher::start().map_err(system("start the launcher thread"))?;
         let mut term = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
         let mut int = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
@@ -130,11 +139,13 @@ impl Arbiter {
                     async move { hub.run_timers().await }
                 });
                 let accepting = tokio::task::spawn_local(listener::accept(hub.clone(), listener));
+                tokio::task::spawn_local(control_link::accept(hub.clone(), control.clone(), control_listener));
                 loop {
                     tokio::select! {
                         Some(order) = ordered.recv() => start(&hub, order),
                         _ = term.recv() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = int.recv() => { accepting.abort(); hub.feed(Event::Drain) },
+                        () = control.drain.notified() => { accepting.abort(); hub.feed(Event::Drain) },
                         _ = quit.recv() => { accepting.abort(); hub.feed(Event::Quit) },
                         _ = hup.recv() => hub.reload(None),
                         _ = ttin.recv() => hub.scale_by(1),
@@ -146,7 +157,12 @@ impl Arbiter {
                 hub.write_out().await;
             })
             .await;
+        let waiting = control.end_waiters();
+        // With the last task goes the hub, and with that the socket and its lock: the path is free.
+        drop(tasks);
+        drop(hub);
         tracing::info!("the arbiter has ended");
+        Control::tell_end(waiting);
         Ok(())
     }
 }

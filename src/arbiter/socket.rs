@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 
+use crate::control::control_socket;
+
 /// The longest path that fits a socket address, in bytes.
 const MAX_PATH: usize = 107;
 /// What a worker's socket and notify socket add to the path of `S.d`, at the most.
@@ -126,6 +128,12 @@ impl OwnedSocket {
         remove_if_there(path).map_err(io("cannot remove the stale socket"))?;
         let listener = bind_private(path).map_err(io("cannot bind"))?;
         Ok((OwnedSocket { path: path.to_owned(), directory, _lock: lock }, listener))
+    }
+
+    /// Listens on the control socket, in the private directory (EXT-5).
+    pub fn bind_control(&self) -> Result<UnixListener, SocketError> {
+        let path = control_socket(&self.path);
+        bind_private(&path).map_err(|source| SocketError::Io { path, action: "cannot bind the control socket", source })
     }
 
     /// A path for a socket in the private directory.

@@ -47,7 +47,7 @@ fn scale(args: &ScaleArgs) -> Result<(), Failure> {
     let Change { op, count } = args.change;
     let result = args.control.manage(op, Some(count), false)?;
     control::print(&format!(
-        "{} from now on, {} at the moment\n",
+        "{} wanted, {} processes\n",
         workers(result.target_workers),
         result.total_workers
     ))
