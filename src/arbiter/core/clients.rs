@@ -159,11 +159,14 @@ impl<F> Core<F> {
     /// Gives the request its terminal message. It may still hold a slot.
     pub(super) fn answer(&mut self, key: RequestKey, failure: Failure, actions: &mut Vec<Action<F>>) {
         if let Some(request) = self.requests.get_mut(&key) {
-            request.ended = true;
+            let first = !std::mem::replace(&mut request.ended, true);
             let counters = &mut self.apps[request.app].statistics.counters;
-            counters.timeouts += u64::from(matches!(failure, Failure::Timeout { .. }));
             counters.crashes += u64::from(matches!(failure, Failure::WorkerDied { .. }));
-            counters.count_error(failure.error_type());
+            // A worker may die, or break the protocol, under a request that was answered before.
+            if first {
+                counters.timeouts += u64::from(matches!(failure, Failure::Timeout { .. }));
+                counters.count_error(failure.error_type());
+            }
         }
         if let Some((conn, id)) = self.release_waiter(key) {
             actions.push(Action::Answer { conn, id: Some(id), failure });

@@ -58,7 +58,9 @@ impl<F> Core<F> {
         }
         let app = request.app;
         let took = now.saturating_duration_since(*started);
-        self.count_end(slot, app, took, kind, error_type);
+        // What comes after the arbiter's own answer is no answer any more.
+        let answers = (!request.ended).then_some(kind);
+        self.count_end(slot, app, took, answers, error_type);
         if let Some((conn, _)) = self.release_waiter(key) {
             actions.push(Action::Forward { conn, slot, more: false, frame });
             self.close_if_done(conn, actions);
@@ -109,18 +111,18 @@ impl<F> Core<F> {
         slot: SlotId,
         app: usize,
         took: Duration,
-        kind: ReplyKind,
+        kind: Option<ReplyKind>,
         error_type: Option<&str>,
     ) {
         let app = &mut self.apps[app].statistics;
         app.run_times.record(took);
         match kind {
-            ReplyKind::Response => app.counters.responses += 1,
-            ReplyKind::End => app.counters.streams += 1,
-            ReplyKind::Error => {
+            Some(ReplyKind::Response) => app.counters.responses += 1,
+            Some(ReplyKind::End) => app.counters.streams += 1,
+            Some(ReplyKind::Error) => {
                 app.counters.count_error(ErrorType::from_name(error_type.unwrap_or_default()))
             }
-            ReplyKind::Chunk => (),
+            Some(ReplyKind::Chunk) | None => (),
         }
         let Some(worker) = self.workers.get_mut(&slot.worker) else { return };
         worker.served += 1;
