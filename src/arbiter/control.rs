@@ -165,14 +165,14 @@ fn workers_after(hub: &Hub, operation: Operation, count: usize) -> Result<usize,
         _ => now.checked_sub(count),
     };
     let wish = |limit| match operation {
-        Operation::Scale => format!("expected {limit} workers, found {count}"),
-        Operation::Add => format!("expected {limit} workers, found {now} and {count} more"),
-        _ => format!("expected {limit} workers, found {now} and {count} fewer"),
+        Operation::Scale => format!("expected {limit}, found {count}"),
+        Operation::Add => format!("expected {limit}, found {now} and {count} more"),
+        _ => format!("expected {limit}, found {now} and {count} fewer"),
     };
     match after {
         Some(after @ 1..=MAX_WORKERS) => Ok(after),
-        None | Some(0) if operation != Operation::Add => Err(wish("at least 1".to_owned())),
-        _ => Err(wish(format!("at most {MAX_WORKERS}"))),
+        None | Some(0) if operation != Operation::Add => Err(wish("at least 1 worker".to_owned())),
+        _ => Err(wish(format!("at most {MAX_WORKERS} workers"))),
     }
 }
 

@@ -94,7 +94,9 @@ pub(super) fn finish(command: &str, result: Result<(), Failure>) -> ExitCode {
     exit.into()
 }
 
-/// "1 worker", "2 workers".
-pub(super) fn workers(count: u64) -> String {
-    format!("{count} worker{}", if count == 1 { "" } else { "s" })
+/// What is wanted and what there is: "2 workers wanted, 1 process".
+pub(super) fn pool_size(target_workers: u64, processes: u64) -> String {
+    let plural = |count, one, many| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
+    let target = plural(target_workers, "worker", "workers");
+    format!("{target} wanted, {}", plural(processes, "process", "processes"))
 }

@@ -25,7 +25,9 @@ pub(super) fn run(args: ReloadArgs) -> ExitCode {
 
 fn reload(args: &ReloadArgs) -> Result<(), Failure> {
     let result = args.control.manage(Operation::Reload, None, args.wait)?;
-    let generation = result.generation.unwrap_or_default();
     let progress = if args.wait { "is ready" } else { "is on its way" };
-    control::print(&format!("generation {generation} of the workers {progress}\n"))
+    control::print(&match result.generation {
+        Some(generation) => format!("generation {generation} of the workers {progress}\n"),
+        None => "the workers are replaced after the reload that is under way\n".to_owned(),
+    })
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::control::{self, ControlArgs, Failure, workers};
+use super::control::{self, ControlArgs, Failure, pool_size};
 use crate::control::Operation;
 
 /// Change the number of worker processes of a running arbiter.
@@ -46,11 +46,7 @@ pub(super) fn run(args: ScaleArgs) -> ExitCode {
 fn scale(args: &ScaleArgs) -> Result<(), Failure> {
     let Change { op, count } = args.change;
     let result = args.control.manage(op, Some(count), false)?;
-    control::print(&format!(
-        "{} wanted, {} processes\n",
-        workers(result.target_workers),
-        result.total_workers
-    ))
+    control::print(&(pool_size(result.target_workers, result.total_workers) + "\n"))
 }
 
 #[cfg(test)]

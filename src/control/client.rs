@@ -82,7 +82,7 @@ impl ControlClient {
     /// # Errors
     /// [`ControlError`]: there is no answer, or none that can be read.
     pub fn status(&self) -> Result<PoolStatus, ControlError> {
-        read_result(&self.status_text()?)
+        read_result(&self.status_text()?, "EXT-8")
     }
 
     /// Asks for the state of the pool, and returns the JSON text of the [`PoolStatus`] as it was sent.
@@ -104,7 +104,7 @@ impl ControlClient {
         count: Option<u32>,
         wait: bool,
     ) -> Result<ManageResult, ControlError> {
-        read_result(&self.ask(&ManageMessage { id: id(), op, count, wait }.into())?)
+        read_result(&self.ask(&ManageMessage { id: id(), op, count, wait }.into())?, "EXT-9")
     }
 
     fn ask(&self, request: &ControlRequest) -> Result<Box<RawValue>, ControlError> {
@@ -222,10 +222,10 @@ fn broken_frame(error: &FrameError) -> ControlError {
 }
 
 /// Reads the result of an answer.
-fn read_result<T: DeserializeOwned>(result: &RawValue) -> Result<T, ControlError> {
+fn read_result<T: DeserializeOwned>(result: &RawValue, requirement: &'static str) -> Result<T, ControlError> {
     // The text has been scanned as part of its message, and these types hold no raw values.
     serde_json::from_str(result.get())
-        .map_err(|error| ControlError::Broken { problem: format!("result: {error}"), requirement: "EXT-8" })
+        .map_err(|error| ControlError::Broken { problem: format!("result: {error}"), requirement })
 }
 
 fn unreachable(path: &Path, error: &io::Error) -> String {

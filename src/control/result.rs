@@ -22,7 +22,8 @@ pub struct ManageResult {
     pub target_workers: u64,
     /// How many worker processes there are now, those that start and those that end included.
     pub total_workers: u64,
-    /// Only of `reload`: the generation of workers that it brings, 1 for the first reload.
+    /// Only of `reload`: the generation of workers that it brings, 1 for the first reload; `None` while it waits for the end
+    /// of another reload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub generation: Option<u64>,

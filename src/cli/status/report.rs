@@ -1,7 +1,7 @@
 //! A `PoolStatus` for people.
 
 use super::PoolStatus;
-use crate::cli::control::workers;
+use crate::cli::control::pool_size;
 use crate::control::{AppState, AppStatus, PoolState, WorkerExit, WorkerState, WorkerStatus};
 
 /// The whole report: a few lines on the arbiter, a table of apps, a table of workers.
@@ -32,13 +32,12 @@ fn arbiter(status: &PoolStatus) -> String {
     };
     format!(
         "arbiter   pid {}, {state}{on}, up {}, version {}\n\
-         pool      {} wanted, {} processes, generation {}{reloading}, {connections}\n\
+         pool      {}, generation {}{reloading}, {connections}\n\
          features  {}\n",
         arbiter.pid,
         duration(arbiter.uptime),
         arbiter.version,
-        workers(arbiter.target_workers),
-        status.workers.len(),
+        pool_size(arbiter.target_workers, status.workers.len() as u64),
         arbiter.generation,
         arbiter.features.join(" ")
     )

@@ -1,10 +1,13 @@
 //! `status` and `manage` on a running arbiter.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use dirty_arbiter::control::{ControlClient, Operation, PoolState, PoolStatus, WorkerState, control_socket};
 use serde_json::{Value, json};
@@ -118,10 +121,14 @@ fn counters_and_times_are_those_of_the_calls_that_were_made() {
     assert_eq!(peer.call("die", "[7]")["error"]["error_type"], "DirtyWorkerError");
     peer.request("t", "sleep", r#""args":[0.2,1],"kwargs":{},"timeout":0.01"#);
     assert_eq!(peer.receive()["error"]["error_type"], "DirtyTimeoutError");
+    // What the worker says of a request that was answered is no second answer.
+    eventually("the slot is free", || client(&served).status().unwrap().workers[0].served == 1);
     let status = client(&served).status().unwrap();
     let counters = &status.apps[0].counters;
     assert_eq!((counters.requests, counters.crashes, counters.timeouts), (8, 1, 1));
-    assert_eq!((counters.errors["DirtyWorkerError"], counters.errors["DirtyTimeoutError"]), (1, 1));
+    let errors = ["DirtyAppError", "DirtyTimeoutError", "DirtyWorkerError"].map(|name| (name.to_owned(), 1));
+    assert_eq!(counters.errors, BTreeMap::from(errors));
+    assert_eq!((counters.responses, counters.streams), (4, 1));
     let exit = status.workers[0].last_exit.unwrap();
     assert_eq!((exit.worker_id, exit.exit_code, exit.signal), (1, Some(7), None));
 }
@@ -273,9 +280,9 @@ fn a_number_that_cannot_be_is_refused_and_changes_nothing() {
     let served = Served::start(&["--workers", "2"]);
     let mut peer = control(&served);
     for (members, reason) in [
-        (r#""op":"scale","count":0"#, "expected at least 1 workers, found 0"),
-        (r#""op":"remove","count":2"#, "expected at least 1 workers, found 2 and 2 fewer"),
-        (r#""op":"remove","count":4294967295"#, "expected at least 1 workers, found 2 and 4294967295 fewer"),
+        (r#""op":"scale","count":0"#, "expected at least 1 worker, found 0"),
+        (r#""op":"remove","count":2"#, "expected at least 1 worker, found 2 and 2 fewer"),
+        (r#""op":"remove","count":4294967295"#, "expected at least 1 worker, found 2 and 4294967295 fewer"),
         (r#""op":"scale","count":1025"#, "expected at most 1024 workers, found 1025"),
         (r#""op":"add","count":1023"#, "expected at most 1024 workers, found 2 and 1023 more"),
         (r#""op":"add","count":0"#, "expected a count of at least 1, found 0"),
@@ -409,4 +416,38 @@ fn the_client_explains_why_there_is_no_answer() {
     assert!(!result.success && result.reason.is_some());
     let _idle = UnixStream::connect(control_socket(&served.socket)).unwrap();
     assert!(client(&served).limit(crate::served::PATIENCE).status().is_ok());
+}
+
+/// Only root can play another user; run by anybody else, this test shows nothing.
+#[test]
+fn another_user_is_not_served_whatever_the_modes_of_the_files_are() {
+    const NOBODY: u32 = 65_534;
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let served = Served::start(&[]);
+    let socket = control_socket(&served.socket);
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("dirty");
+    // Copied by another process: a descriptor open for writing could be inherited by a child of another test's thread,
+    // and a program that is being written cannot be run.
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_dirty")).arg(&program).status().unwrap().success());
+    let run = served.socket.parent().unwrap();
+    for open in [folder.path(), &program, socket.parent().unwrap(), run, run.parent().unwrap()] {
+        std::fs::set_permissions(open, Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let status = || {
+        let mut command = Command::new(&program);
+        command.current_dir("/").args(["status", "--socket"]).arg(&served.socket);
+        command
+    };
+    let own = status().output().unwrap();
+    assert!(own.status.success(), "{own:?}");
+    let other = status().uid(NOBODY).gid(NOBODY).output().unwrap();
+    assert_eq!(other.status.code(), Some(3), "{other:?}");
+    // It could connect: what refused it was the arbiter.
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(said.contains("the connection ended before it"), "{said}");
+    assert!(client(&served).status().is_ok());
 }
