@@ -109,9 +109,8 @@ fn duration(seconds: f64) -> String {
         s => {
             // Rounded to whole seconds first, so that no unit overflows into the next.
             let whole = s.round() as u64;
-            let units = UNITS.iter().zip(UNITS.iter().skip(1).chain([&(1, "s")]));
-            let (unit, next) =
-                units.filter(|(unit, _)| whole >= unit.0).next().unwrap_or((&(60, "min"), &(1, "s")));
+            let mut units = UNITS.iter().zip(UNITS.iter().skip(1).chain([&(1, "s")]));
+            let (unit, next) = units.find(|(unit, _)| whole >= unit.0).unwrap_or((&(60, "min"), &(1, "s")));
             match whole % unit.0 / next.0 {
                 0 => format!("{} {}", whole / unit.0, unit.1),
                 rest => format!("{} {} {rest} {}", whole / unit.0, unit.1, next.1),
