@@ -197,11 +197,11 @@ pub struct WorkerExit {
     pub worker_id: u64,
     /// Its exit status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "u8", extend("maximum" = u8::MAX)))]
+    #[cfg_attr(feature = "schema", schemars(with = "u8"))]
     pub exit_code: Option<u8>,
     /// The number of the signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "u8", extend("maximum" = u8::MAX)))]
+    #[cfg_attr(feature = "schema", schemars(with = "u8"))]
     pub signal: Option<u8>,
     /// How long ago, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
