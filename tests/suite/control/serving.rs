@@ -406,6 +406,26 @@ fn a_drain_that_is_waited_for_is_answered_when_the_socket_is_free() {
 }
 
 #[test]
+fn two_drains_in_one_breath_hurry_nothing() {
+    let served = Served::start(&["--workers", "1"]);
+    let mut peer = served.connect();
+    peer.request("accepted", "slow_count", r#""args":[20,0.01],"kwargs":{}"#);
+    assert_eq!(peer.receive()["data"], 0);
+    let mut control = control(&served);
+    let message = r#"{"type":"manage","id":"d","op":"drain"}"#;
+    let frame = [&u32::try_from(message.len()).unwrap().to_be_bytes(), message.as_bytes()].concat();
+    control.0.write_all(&[&frame[..], &frame].concat()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(control.receive()["result"]["success"], true);
+    }
+    let mut last = peer.receive();
+    while last["type"] == "chunk" {
+        last = peer.receive();
+    }
+    assert_eq!(last["type"], "end", "{last}");
+}
+
+#[test]
 fn the_client_explains_why_there_is_no_answer() {
     let directory = tempfile::tempdir().unwrap();
     let nowhere = ControlClient::new(directory.path().join("d.sock"));
