@@ -139,7 +139,11 @@ impl Arbiter {
                     async move { hub.run_timers().await }
                 });
                 let accepting = tokio::task::spawn_local(listener::accept(hub.clone(), listener));
-                tokio::task::spawn_local(control_link::accept(hub.clone(), control.clone(), control_listener));
+                tokio::task::spawn_local(control_link::accept(
+                    hub.clone(),
+                    control.clone(),
+                    control_listener,
+                ));
                 loop {
                     tokio::select! {
                         Some(order) = ordered.recv() => start(&hub, order),

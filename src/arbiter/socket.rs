@@ -133,7 +133,11 @@ impl OwnedSocket {
     /// Listens on the control socket, in the private directory (EXT-5).
     pub fn bind_control(&self) -> Result<UnixListener, SocketError> {
         let path = control_socket(&self.path);
-        bind_private(&path).map_err(|source| SocketError::Io { path, action: "cannot bind the control socket", source })
+        bind_private(&path).map_err(|source| SocketError::Io {
+            path,
+            action: "cannot bind the control socket",
+            source,
+        })
     }
 
     /// A path for a socket in the private directory.

@@ -22,7 +22,8 @@ fn run(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
 
 #[test]
 fn the_transcripts_and_the_valid_vectors_of_this_repository_are_valid() {
-    let (code, stdout, stderr) = run(&["validate", "golden", "schemas/vectors/valid", "schemas/vectors/control/valid"], b"");
+    let (code, stdout, stderr) =
+        run(&["validate", "golden", "schemas/vectors/valid", "schemas/vectors/control/valid"], b"");
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
     assert!(stderr.contains("no fault"), "{stderr}");
 }
@@ -39,7 +40,8 @@ fn every_vector_is_reported(directory: &str, at_least: usize) {
     let mut reported = 0;
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let text = std::fs::read_to_string(format!("{}/{directory}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let text =
+            std::fs::read_to_string(format!("{}/{directory}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let vector: serde_json::Value = serde_json::from_str(&text).unwrap();
         let requirement = vector["requirement"].as_str().unwrap();
         let pointer = match vector["pointer"].as_str().unwrap() {
@@ -55,7 +57,11 @@ fn every_vector_is_reported(directory: &str, at_least: usize) {
         );
         reported += 1;
     }
-    assert!(reported >= at_least && stdout.lines().count() == reported, "{reported} of {}", stdout.lines().count());
+    assert!(
+        reported >= at_least && stdout.lines().count() == reported,
+        "{reported} of {}",
+        stdout.lines().count()
+    );
 }
 
 #[test]
@@ -218,5 +224,8 @@ fn schemas_are_listed_and_printed() {
     assert_eq!(run(&["schema", "request"], b"").1, include_str!("../../schemas/v1/request.schema.json"));
     let (code, _, stderr) = run(&["schema", "nothing"], b"");
     assert_eq!(code, 2);
-    assert!(stderr.contains("there is no schema \"nothing\": expected one of control-v1, dirty-v1"), "{stderr}");
+    assert!(
+        stderr.contains("there is no schema \"nothing\": expected one of control-v1, dirty-v1"),
+        "{stderr}"
+    );
 }
