@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use dirty_arbiter::control::{ControlClient, Operation, PoolState, PoolStatus, WorkerState, control_socket};
 use serde_json::{Value, json};
@@ -119,6 +120,7 @@ fn counters_and_times_are_those_of_the_calls_that_were_made() {
     assert_eq!(status.workers[0].served, 6);
     // A crash, then a limit.
     assert_eq!(peer.call("die", "[7]")["error"]["error_type"], "DirtyWorkerError");
+    eventually("the replacement", || ready_workers(&client(&served).status().unwrap()) == 1);
     peer.request("t", "sleep", r#""args":[0.2,1],"kwargs":{},"timeout":0.01"#);
     assert_eq!(peer.receive()["error"]["error_type"], "DirtyTimeoutError");
     // What the worker says of a request that was answered is no second answer.
@@ -367,12 +369,41 @@ fn who_stops_waiting_frees_a_place() {
     assert!(client(&served).status().unwrap().arbiter.reloading);
 }
 
+/// A request that goes on until it is cancelled.
+struct AcceptedStream(Peer, Instant);
+
+impl AcceptedStream {
+    /// Between two items of the stream.
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    fn begin(served: &Served) -> Self {
+        let mut peer = served.connect();
+        let start = Instant::now();
+        peer.request("accepted", "slow_count", r#""args":[100000,0.01],"kwargs":{}"#);
+        assert_eq!(peer.receive()["data"], 0);
+        AcceptedStream(peer, start)
+    }
+
+    /// Shows that items are still made, and ends the stream: a hurried drain would have killed its worker.
+    fn lives(mut self) {
+        // An item of this number cannot have been made yet.
+        let number = self.1.elapsed().div_duration_f64(Self::PAUSE) + 5.0;
+        loop {
+            let message = self.0.receive();
+            assert_eq!(message["type"], "chunk", "{message}");
+            if message["data"].as_f64() > Some(number) {
+                break;
+            }
+        }
+        self.0.send(r#"{"type":"cancel","id":"accepted"}"#);
+        while self.0.receive()["type"] != "error" {}
+    }
+}
+
 #[test]
 fn a_drain_that_is_waited_for_is_answered_when_the_socket_is_free() {
     let mut served = Served::start(&["--workers", "1"]);
-    let mut peer = served.connect();
-    peer.request("accepted", "slow_count", r#""args":[30,0.01],"kwargs":{}"#);
-    assert_eq!(peer.receive()["data"], 0);
+    let stream = AcceptedStream::begin(&served);
     let mut waits = control(&served);
     waits.send(r#"{"type":"manage","id":"w","op":"drain","wait":true}"#);
     let mut second = control(&served);
@@ -387,13 +418,7 @@ fn a_drain_that_is_waited_for_is_answered_when_the_socket_is_free() {
     );
     let refused = manage(&mut second, r#""op":"reload","wait":true"#);
     assert_eq!(refused["success"], false, "{refused}");
-    let mut last = peer.receive();
-    let mut chunks = 1;
-    while last["type"] == "chunk" {
-        chunks += 1;
-        last = peer.receive();
-    }
-    assert_eq!((chunks, &last["type"]), (30, &json!("end")), "the accepted request ends by itself");
+    stream.lives();
     let answer = waits.receive();
     assert_eq!(
         answer,
@@ -408,9 +433,7 @@ fn a_drain_that_is_waited_for_is_answered_when_the_socket_is_free() {
 #[test]
 fn two_drains_in_one_breath_hurry_nothing() {
     let served = Served::start(&["--workers", "1"]);
-    let mut peer = served.connect();
-    peer.request("accepted", "slow_count", r#""args":[20,0.01],"kwargs":{}"#);
-    assert_eq!(peer.receive()["data"], 0);
+    let stream = AcceptedStream::begin(&served);
     let mut control = control(&served);
     let message = r#"{"type":"manage","id":"d","op":"drain"}"#;
     let frame = [&u32::try_from(message.len()).unwrap().to_be_bytes(), message.as_bytes()].concat();
@@ -418,11 +441,7 @@ fn two_drains_in_one_breath_hurry_nothing() {
     for _ in 0..2 {
         assert_eq!(control.receive()["result"]["success"], true);
     }
-    let mut last = peer.receive();
-    while last["type"] == "chunk" {
-        last = peer.receive();
-    }
-    assert_eq!(last["type"], "end", "{last}");
+    stream.lives();
 }
 
 #[test]
