@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub const SOCKET_VARIABLES: [&str; 2] = ["DIRTY_SOCKET", "GUNICORN_DIRTY_SOCKET"];
 
 /// The variable that names the directory in which the socket is looked for last, as `dirty/arbiter.sock`.
-const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
+pub(crate) const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
 /// No socket was named anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -32,6 +32,8 @@ pub mod check;
 pub mod cli;
 #[cfg(any(feature = "client", feature = "blocking"))]
 pub mod client;
+#[cfg(feature = "cli")]
+mod config;
 #[cfg(feature = "control")]
 pub mod control;
 #[cfg(any(feature = "client", feature = "blocking", feature = "control"))]

@@ -4,14 +4,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::access::SocketAccess;
 use super::core::{AppAllocation, CoreConfig};
 use crate::wire::Limits;
 
 /// The configuration of one arbiter.
 #[derive(Debug, Clone)]
 pub struct ArbiterConfig {
-    /// Where clients connect. The directory is created (0700) if it is missing.
+    /// Where clients connect. The directory is created if it is missing: 0700, or 0710 for the socket's group.
     pub socket: PathBuf,
+    /// Who may connect.
+    pub access: SocketAccess,
     /// The pool's rules.
     pub pool: CoreConfig,
     /// What frames are accepted, from clients and from workers.
@@ -24,6 +27,8 @@ pub struct ArbiterConfig {
     pub compat: Compat,
     /// Bytes that may wait for one slow client before the slots that feed it pause (STREAM-10).
     pub client_buffer: usize,
+    /// Whether the arbiter ends when the process that started it ends.
+    pub die_with_parent: bool,
 }
 
 impl ArbiterConfig {
@@ -31,12 +36,14 @@ impl ArbiterConfig {
     pub fn new(socket: impl Into<PathBuf>, worker_command: Vec<OsString>) -> Self {
         ArbiterConfig {
             socket: socket.into(),
+            access: SocketAccess::default(),
             pool: CoreConfig::default(),
             limits: Limits::default(),
             worker_command,
             max_connections: 4_096,
             compat: Compat::Strict,
             client_buffer: 256 * 1024,
+            die_with_parent: false,
         }
     }
 }

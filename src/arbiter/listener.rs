@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
+use super::access::{Admission, is_member};
 use super::client_link;
 use super::hub::Hub;
 
@@ -15,10 +16,7 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) async fn accept(hub: Rc<Hub>, listener: UnixListener) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if is_allowed(&stream) => {
-                tokio::task::spawn_local(client_link::run(Rc::clone(&hub), stream));
-            }
-            Ok(_) => (),
+            Ok((stream, _)) => admit(&hub, stream),
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -27,18 +25,37 @@ pub(super) async fn accept(hub: Rc<Hub>, listener: UnixListener) {
     }
 }
 
-/// Only the arbiter's own user and root may call it (SEC-2); the socket's mode says the same.
-fn is_allowed(stream: &UnixStream) -> bool {
-    let own = nix::unistd::geteuid().as_raw();
-    match stream.peer_cred() {
-        Ok(peer) if peer.uid() == own || peer.uid() == 0 => true,
-        Ok(peer) => {
-            tracing::warn!(uid = peer.uid(), "refused a connection of another user (SEC-2)");
-            false
-        }
+/// Serves a peer whose user may call the arbiter, and nobody else (SEC-2, SEC-9); the socket's mode says the same.
+fn admit(hub: &Rc<Hub>, stream: UnixStream) {
+    let peer = match stream.peer_cred() {
+        Ok(peer) => peer,
         Err(error) => {
             tracing::warn!(%error, "refused a connection whose user is unknown (SEC-2)");
-            false
+            return;
         }
+    };
+    let own = nix::unistd::geteuid().as_raw();
+    let hub = Rc::clone(hub);
+    match hub.config().access.admits(own, peer.uid(), peer.gid()) {
+        Admission::Granted => {
+            tokio::task::spawn_local(client_link::run(hub, stream));
+        }
+        Admission::IfMemberOf(group) => {
+            let uid = peer.uid();
+            // A directory service may be slow: the others are not to wait for it.
+            let lookup = tokio::task::spawn_blocking(move || is_member(uid, group));
+            tokio::task::spawn_local(async move {
+                if lookup.await.unwrap_or(false) {
+                    client_link::run(hub, stream).await;
+                } else {
+                    refused(uid);
+                }
+            });
+        }
+        Admission::Refused => refused(peer.uid()),
     }
+}
+
+fn refused(uid: u32) {
+    tracing::warn!(uid, "refused a connection of another user (SEC-2)");
 }

@@ -15,6 +15,7 @@
 
 pub mod core;
 
+mod access;
 mod answers;
 mod client_link;
 mod config;
@@ -41,6 +42,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
+pub use access::SocketAccess;
 pub use config::{AppSpecError, ArbiterConfig, Compat};
 pub use socket::SocketError;
 
@@ -75,6 +77,7 @@ pub enum ArbiterError {
 pub struct Arbiter {
     config: ArbiterConfig,
     loader: Option<Loader>,
+    reopen_logs: Option<Box<dyn Fn()>>,
     socket: OwnedSocket,
     listener: std::os::unix::net::UnixListener,
     control: std::os::unix::net::UnixListener,
@@ -86,9 +89,9 @@ impl Arbiter {
     /// # Errors
     /// [`SocketError`]: nothing was changed, stolen or removed.
     pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
-        let (socket, listener) = OwnedSocket::bind(&config.socket)?;
+        let (socket, listener) = OwnedSocket::bind(&config.socket, &config.access)?;
         let control = socket.bind_control()?;
-        Ok(Arbiter { config, loader: None, socket, listener, control })
+        Ok(Arbiter { config, loader: None, reopen_logs: None, socket, listener, control })
     }
 
     /// Sets where a reload (SIGHUP) reads the configuration from, as a whole or not at all (LIFE-3). Without it the
@@ -100,6 +103,12 @@ impl Arbiter {
         self
     }
 
+    /// Sets what opens the log files again on SIGUSR1 (LIFE-4).
+    pub fn on_reopen_logs(mut self, reopen: impl Fn() + 'static) -> Self {
+        self.reopen_logs = Some(Box::new(reopen));
+        self
+    }
+
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.config.socket
@@ -107,7 +116,7 @@ impl Arbiter {
 
     /// Serves until SIGTERM, SIGINT or a drain on the control socket (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
     /// gone and every answer is written. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the pool
-    /// one worker larger or smaller (LIFE-5).
+    /// one worker larger or smaller (LIFE-5), SIGUSR1 reopens the log files (LIFE-4).
     ///
     /// Must be called within a tokio runtime with I/O and time; a current-thread runtime is the right one.
     ///
@@ -128,6 +137,8 @@ impl Arbiter {
             signal(SignalKind::from_raw(Signal::SIGTTIN as i32)).map_err(system("handle SIGTTIN"))?;
         let mut ttou =
             signal(SignalKind::from_raw(Signal::SIGTTOU as i32)).map_err(system("handle SIGTTOU"))?;
+        let mut usr1 = signal(SignalKind::user_defined1()).map_err(system("handle SIGUSR1"))?;
+        let mut usr2 = signal(SignalKind::user_defined2()).map_err(system("handle SIGUSR2"))?;
         let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
         let hub = Hub::new(self.config, self.socket, launcher, orders, self.loader);
         let tasks = LocalSet::new();
@@ -154,6 +165,8 @@ impl Arbiter {
                         _ = hup.recv() => hub.reload(None),
                         _ = ttin.recv() => hub.scale_by(1),
                         _ = ttou.recv() => hub.scale_by(-1),
+                        _ = usr1.recv() => reopen_logs(self.reopen_logs.as_deref()),
+                        _ = usr2.recv() => tracing::info!("SIGUSR2 has no meaning here, ignored"),
                         () = hub.finished.notified() => break,
                     }
                 }
@@ -174,6 +187,13 @@ impl Arbiter {
 impl std::fmt::Debug for Arbiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Arbiter").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn reopen_logs(reopen: Option<&dyn Fn()>) {
+    match reopen {
+        Some(reopen) => reopen(),
+        None => tracing::info!("SIGUSR1, and there is no log file to reopen"),
     }
 }
 

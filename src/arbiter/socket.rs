@@ -3,16 +3,20 @@
 //! Next to the socket `S` stands the directory `S.d` (0700) with a lock file and the workers' sockets. Who holds the lock
 //! owns the path; the kernel drops the lock with its holder, however that ends, so a stale socket is told from a live one
 //! without guessing (SEC-3, SEC-4).
+//!
+//! The socket is bound in the private directory and linked to its place once it has its group and mode, so that nobody can
+//! connect before (SEC-8).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
 
+use super::access::SocketAccess;
 use crate::control::control_socket;
 
 /// The longest path that fits a socket address, in bytes.
@@ -92,8 +96,8 @@ pub(super) struct OwnedSocket {
 }
 
 impl OwnedSocket {
-    /// Takes the path and listens on it.
-    pub fn bind(path: &Path) -> Result<(Self, UnixListener), SocketError> {
+    /// Takes the path and listens on it, for those who have `access`.
+    pub fn bind(path: &Path, access: &SocketAccess) -> Result<(Self, UnixListener), SocketError> {
         let io = |action| move |source| SocketError::Io { path: path.to_owned(), action, source };
         let limit = MAX_PATH - ".d".len() - WORKER_SUFFIX;
         let length = path.as_os_str().len();
@@ -104,7 +108,7 @@ impl OwnedSocket {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        private_dir().recursive(true).create(parent).map_err(io("cannot create its directory"))?;
+        create_directories(parent, access.group).map_err(io("cannot create its directory"))?;
         let mode = fs::metadata(parent).map_err(io("cannot read its directory"))?.mode() & 0o7777;
         if mode & 0o022 != 0 && mode & 0o1000 == 0 {
             return Err(SocketError::SharedDirectory {
@@ -126,7 +130,15 @@ impl OwnedSocket {
         // The lock is ours: whoever left these is dead.
         remove_sockets(&directory).map_err(io("cannot clean up after an earlier arbiter"))?;
         remove_if_there(path).map_err(io("cannot remove the stale socket"))?;
-        let listener = bind_private(path).map_err(io("cannot bind"))?;
+        let unpublished = directory.join("call");
+        let listener = bind_private(&unpublished).map_err(io("cannot bind"))?;
+        open_to(&unpublished, access).map_err(io("cannot give it its group and mode"))?;
+        // Unlike a rename, a link never replaces what somebody else has put there in the meantime.
+        fs::hard_link(&unpublished, path).map_err(io("cannot put it in its place"))?;
+        remove_if_there(&unpublished).map_err(io("cannot remove its first name"))?;
+        if let Some(group) = access.group {
+            warn_of_closed_directories(parent, group);
+        }
         Ok((OwnedSocket { path: path.to_owned(), directory, _lock: lock }, listener))
     }
 
@@ -158,6 +170,41 @@ fn private_dir() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     builder
+}
+
+/// Makes the directories that are missing: for their owner alone, or passable for a group (SEC-1, SEC-8).
+fn create_directories(directory: &Path, group: Option<u32>) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_directories(parent, group)?;
+    }
+    match private_dir().create(directory) {
+        // Somebody else has just made it: its mode is theirs to choose.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        made => made?,
+    }
+    if group.is_some() {
+        chown(directory, None, group)?;
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o710))?;
+    }
+    Ok(())
+}
+
+/// The group can connect only if it can pass every directory on the way.
+fn warn_of_closed_directories(parent: &Path, group: u32) {
+    let Ok(absolute) = std::path::absolute(parent) else { return };
+    for directory in absolute.ancestors() {
+        let Ok(meta) = fs::metadata(directory) else { continue };
+        let passable = if meta.gid() == group { meta.mode() & 0o010 } else { meta.mode() & 0o001 };
+        if passable == 0 {
+            let (directory, mode) = (directory.display(), meta.mode() & 0o7777);
+            tracing::warn!(
+                "the socket's group {group} may not be able to enter directory {directory}, which has mode {mode:04o}"
+            );
+        }
+    }
 }
 
 /// Creates the private directory and takes its lock.
@@ -215,6 +262,14 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Gives the socket its group and its mode. It still stands in the private directory, where nobody can connect (SEC-8).
+fn open_to(socket: &Path, access: &SocketAccess) -> io::Result<()> {
+    if access.group.is_some() {
+        chown(socket, None, access.group)?;
+    }
+    fs::set_permissions(socket, fs::Permissions::from_mode(access.mode))
 }
 
 /// Binds with mode 0600 from the first moment on.

@@ -11,6 +11,8 @@ mod arbiter;
 mod process;
 mod worker;
 
+#[cfg(feature = "cli")]
+pub(crate) use arbiter::without_settings;
 use process::Process;
 pub use process::exit_with_all;
 

@@ -14,7 +14,7 @@ use crate::DirtyError;
 use crate::check::corpus;
 use crate::check::replay::Options;
 use crate::check::run::{Played, Run, Selection, SocketStage, Verdict, run as play};
-use crate::check::subject::Source;
+use crate::check::subject::{Source, without_settings};
 use crate::check::transcript::Transcript;
 use crate::client::blocking::Client;
 use crate::message::{DirtyMessage, Role};
@@ -227,6 +227,7 @@ impl DemoArbiter {
 fn serve(socket: &Path) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", "--log-level", "error", "--cancel-grace", "0.2", "--socket"]).arg(socket);
+    without_settings(&mut command);
     // Errors are part of the demonstration; the log of them would only be in the way.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
 }

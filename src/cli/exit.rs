@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Overloaded = 5,
     /// The app raised.
     App = 6,
+    /// The configuration is wrong (LIFE-10); `EX_CONFIG` of sysexits.h, so that a supervisor need not try again.
+    Configuration = 78,
 }
 
 impl From<Exit> for ExitCode {

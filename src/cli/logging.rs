@@ -1,37 +1,73 @@
-//! Logging of the long-running commands: to stderr, by level.
+//! The log of `dirty serve`: to standard error, or to a file that can be opened again.
 
-use std::io::IsTerminal;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-#[derive(Args)]
-pub(super) struct LoggingArgs {
-    /// What to log: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", env = "DIRTY_LOG_LEVEL", default_value = "info")]
-    log_level: tracing_subscriber::filter::LevelFilter,
-    /// How to write a log line.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+use crate::config::{LogFormat, LogSettings};
+
+/// A log file, open for appending.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    file: RwLock<Arc<File>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
+impl LogFile {
+    fn open(path: &Path) -> io::Result<LogFile> {
+        Ok(LogFile { path: path.to_owned(), file: RwLock::new(Arc::new(append_to(path)?)) })
+    }
 
-impl LoggingArgs {
-    pub(super) fn start(&self) {
-        let filter = EnvFilter::new(self.log_level.to_string());
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false);
-        match self.log_format {
-            LogFormat::Text => log.init(),
-            LogFormat::Json => log.json().init(),
+    fn writer(&self) -> Arc<File> {
+        Arc::clone(&self.file.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the path again, after somebody has moved the file away (LIFE-4). If it cannot be opened, the old file stays in
+    /// use and says why.
+    pub(super) fn reopen(&self) {
+        match append_to(&self.path) {
+            Ok(file) => {
+                *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
+                tracing::info!("reopened the log file");
+            }
+            Err(error) => tracing::error!(
+                "failed to reopen the log file {}: {error}; the old file stays in use (LIFE-4)",
+                self.path.display()
+            ),
         }
     }
+}
+
+/// Opens a file for appending. Others cannot read it if it is new: what workers write is in it.
+fn append_to(path: &Path) -> io::Result<File> {
+    // Of a pipe nobody reads from, an error is to be had, and not a wait without end.
+    let non_blocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(non_blocking).open(path)
+}
+
+/// Starts the log of this process. Returns its file, if it has one.
+pub(super) fn start(settings: &LogSettings) -> io::Result<Option<Arc<LogFile>>> {
+    let file = settings.file.as_deref().map(LogFile::open).transpose()?.map(Arc::new);
+    let (writer, colours) = match &file {
+        Some(file) => {
+            let file = Arc::clone(file);
+            (BoxMakeWriter::new(move || file.writer()), false)
+        }
+        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
+    };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(settings.level))
+        .with_writer(writer)
+        .with_ansi(colours)
+        .with_target(false);
+    match settings.format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(file)
 }

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod call;
 mod check;
 mod completions;
+mod config;
 mod control;
 mod demo;
 mod drain;
@@ -18,6 +19,7 @@ mod replay;
 mod scale;
 mod schema;
 mod serve;
+mod setting_flags;
 mod status;
 mod stream;
 mod subject;
@@ -26,7 +28,8 @@ mod worker;
 
 /// A pool of long-lived, stateful worker processes behind a Unix socket.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable, 4 timed out, 5 overloaded, 6 the app raised.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable, 4 timed out, 5 overloaded, 6 the app raised,
+/// 78 wrong configuration.
 /// Data goes to stdout, messages to stderr.
 #[derive(Parser)]
 #[command(name = "dirty", version, arg_required_else_help = true)]
@@ -39,6 +42,7 @@ struct Cli {
 enum Command {
     Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
+    Config(config::ConfigArgs),
     Worker(worker::WorkerArgs),
     Call(call::CallArgs),
     Stream(stream::StreamArgs),
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Config(args) => config::run(args),
         Command::Worker(args) => worker::run(args),
         Command::Call(args) => call::run(args),
         Command::Stream(args) => stream::run(args),

@@ -19,12 +19,13 @@ pub struct Served {
     _directory: tempfile::TempDir,
 }
 
-/// The `dirty` program, without the variables that would lead it to another arbiter.
+/// The `dirty` program, without the variables that would lead it to another arbiter or be its settings.
 pub fn dirty() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dirty"));
-    for name in ["DIRTY_SOCKET", "GUNICORN_DIRTY_SOCKET", "XDG_RUNTIME_DIR"] {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DIRTY_")) {
         command.env_remove(name);
     }
+    command.env_remove("GUNICORN_DIRTY_SOCKET").env_remove("XDG_RUNTIME_DIR");
     command
 }
 

@@ -29,7 +29,7 @@ pub(super) fn start(program: &Path, setup: &Setup) -> Result<Running, SubjectErr
         command.args(["--app", app]);
     }
     // What is judged is the arbiter, not the environment of whoever judges it.
-    command.env_remove("DIRTY_SOCKET").env_remove("GUNICORN_DIRTY_SOCKET");
+    without_settings(&mut command);
     let mut process = Process::start(command, directory, true)?;
     let deadline = Instant::now() + START;
     let mut line = Vec::new();
@@ -53,4 +53,13 @@ pub(super) fn start(program: &Path, setup: &Setup) -> Result<Running, SubjectErr
         return Err(process.odd(String::from_utf8_lossy(line.trim_ascii_end()).into_owned(), EXPECTED));
     }
     Ok(Running { socket, process: Some(process) })
+}
+
+/// Hides the settings of this process's environment from a program.
+pub(crate) fn without_settings(command: &mut Command) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.as_encoded_bytes().starts_with(b"DIRTY_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("GUNICORN_DIRTY_SOCKET");
 }

@@ -1,0 +1,84 @@
+//! From settings to what the arbiter, its log and its hooks are told.
+
+use std::ffi::OsString;
+
+use super::hooks::HookCommands;
+use super::log::{LogFormat, LogSettings};
+use super::setting::Key;
+use super::settings::Settings;
+use crate::arbiter::core::AppAllocation;
+use crate::arbiter::{ArbiterConfig, Compat, SocketAccess};
+use crate::wire::Limits;
+
+/// The most that fits; on a 32-bit system the largest settings are cut.
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// The largest value of each setting that is read so is far below the limit of a `u32`.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Settings {
+    /// What the arbiter is told. `built_in` starts a worker when no command is set; `socket` has been found.
+    pub(super) fn arbiter(
+        &self,
+        socket: &str,
+        access: SocketAccess,
+        built_in: Vec<OsString>,
+    ) -> ArbiterConfig {
+        let worker_command = match self.text(Key::WorkerCommand) {
+            // The shell splits the words; `exec` leaves no shell between the arbiter and its worker.
+            Some(command) => vec!["/bin/sh".into(), "-c".into(), format!("exec {command}").into()],
+            None => built_in,
+        };
+        let mut config = ArbiterConfig::new(socket, worker_command);
+        config.access = access;
+        config.max_connections = size(self.integer(Key::MaxConnections));
+        config.client_buffer = size(self.integer(Key::ClientBuffer));
+        config.die_with_parent = self.is_on(Key::DieWithParent);
+        config.compat =
+            if self.choice(Key::Compat) == "gunicorn" { Compat::Gunicorn } else { Compat::Strict };
+        config.limits = Limits {
+            max_payload: small(self.integer(Key::MaxFrame)),
+            max_depth: size(self.integer(Key::MaxDepth)),
+            allow_non_finite: config.compat == Compat::Gunicorn,
+        };
+        let pool = &mut config.pool;
+        let apps = self.apps().iter().map(|app| AppAllocation {
+            app_path: app.app_path.clone(),
+            workers: app.workers,
+            on_disconnect: app.on_disconnect.unwrap_or(self.on_disconnect()),
+        });
+        pool.apps = apps.collect();
+        pool.workers = size(self.integer(Key::Workers));
+        pool.threads = small(self.integer(Key::Threads));
+        pool.timeout = self.time(Key::Timeout);
+        pool.queue_timeout = self.time(Key::QueueTimeout);
+        pool.boot_timeout = self.time(Key::BootTimeout);
+        pool.cancel_grace = self.time(Key::CancelGrace);
+        pool.graceful_timeout = self.time(Key::GracefulTimeout);
+        pool.watchdog = self.time(Key::Watchdog);
+        pool.queue = size(self.integer(Key::Queue));
+        config
+    }
+
+    /// What the hooks are.
+    pub(super) fn hooks(&self) -> HookCommands {
+        let command = |key| self.text(key).map(str::to_owned);
+        HookCommands {
+            on_dirty_starting: command(Key::OnDirtyStarting),
+            dirty_post_fork: command(Key::PostFork),
+            dirty_worker_init: command(Key::WorkerInit),
+            dirty_worker_exit: command(Key::WorkerExit),
+            timeout: self.time(Key::HookTimeout),
+        }
+    }
+
+    /// What is logged, how, and where.
+    pub(super) fn log(&self) -> LogSettings {
+        let format = if self.choice(Key::LogFormat) == "json" { LogFormat::Json } else { LogFormat::Text };
+        LogSettings { level: self.choice(Key::LogLevel), format, file: self.path(Key::LogFile) }
+    }
+}
