@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::refuse;
@@ -94,8 +95,10 @@ fn reloader(
     move || {
         let environment = Environment::of_process();
         let sources = args.configuration.sources(&environment);
-        let (loaded, kept) = config::reload(&sources, &running).map_err(|errors| errors.to_string())?;
-        let arbiter = loaded.arbiter(built_in.clone()).map_err(|errors| errors.to_string())?;
+        // One line of the log, however many problems.
+        let on_a_line = |errors: ConfigErrors| errors.to_string().replace('\n', "; ");
+        let (loaded, kept) = config::reload(&sources, &running).map_err(on_a_line)?;
+        let arbiter = loaded.arbiter(built_in.clone()).map_err(on_a_line)?;
         warn(&loaded);
         if !kept.is_empty() {
             tracing::warn!(
@@ -119,12 +122,7 @@ fn serve(
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(system("start the event loop"))?;
     let _context = runtime.enter();
-    // From the moment on in which others know of us, these do not end us, although nobody listens to them yet.
-    for (kind, action) in
-        [(SignalKind::user_defined1(), "handle SIGUSR1"), (SignalKind::user_defined2(), "handle SIGUSR2")]
-    {
-        drop(signal(kind).map_err(system(action))?);
-    }
+    ignore_until_it_runs().map_err(system("handle signals"))?;
     let summary = summary(&config);
     let mut arbiter = Arbiter::bind(config).map_err(ArbiterError::from)?.with_reload(reload);
     if let Some(file) = log_file {
@@ -135,6 +133,14 @@ fn serve(
     let _ = std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes());
     tracing::info!("{summary}");
     Ok(runtime.block_on(arbiter.run())?)
+}
+
+/// Has the signals that are orders to an arbiter neither end nor stop this process before the arbiter listens to them: others
+/// may know of it by then.
+fn ignore_until_it_runs() -> std::io::Result<()> {
+    let orders = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTIN, Signal::SIGTTOU];
+    // A handler stays when its stream goes.
+    orders.into_iter().try_for_each(|order| signal(SignalKind::from_raw(order as i32)).map(drop))
 }
 
 fn summary(config: &ArbiterConfig) -> String {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -22,7 +23,7 @@ fn logging(arguments: &[&str]) -> (Served, tempfile::TempDir) {
     (served, directory)
 }
 
-/// Makes a line about the app's text `mark` appear in the log: a worker's end is logged, with its exit code.
+/// Makes a line appear in the log: a worker's end is logged, with its exit code.
 fn log_an_exit(served: &Served, code: u8) {
     served.connect().call("die", &format!("[{code}]"));
 }
@@ -111,13 +112,11 @@ fn a_log_file_that_cannot_be_opened_is_a_wrong_configuration() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     let missing = directory.path().join("missing/log");
     for path in [directory.path(), &missing, &pipe] {
-        let output = dirty()
-            .args(["serve", "--socket"])
-            .arg(directory.path().join("d.sock"))
-            .arg("--log-file")
-            .arg(path)
-            .output();
-        let output = output.unwrap();
+        let mut command = dirty();
+        command.args(["serve", "--socket"]).arg(directory.path().join("d.sock")).arg("--log-file").arg(path);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("it refuses", || child.try_wait().unwrap().is_some());
+        let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{text}");
         let start =

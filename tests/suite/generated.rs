@@ -151,7 +151,7 @@ fn the_schemas_name_requirements_that_exist() {
     let known: Vec<_> =
         registry["requirements"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
     let mut named = 0;
-    for file in ["dirty-v1", "control-v1", "protocol", "vector"] {
+    for file in ["dirty-v1", "config", "control-v1", "protocol", "vector"] {
         let text = std::fs::read_to_string(root().join(format!("schemas/{file}.schema.json"))).unwrap();
         for id in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| is_id(word)) {
             assert!(known.contains(&id), "{file} names {id}, which the specification does not have");

@@ -17,6 +17,7 @@ mod client_stream;
 mod config_access;
 mod config_cli;
 mod config_log;
+mod config_reload;
 mod contract;
 mod control;
 mod core_examples;

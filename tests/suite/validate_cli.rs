@@ -215,7 +215,7 @@ fn transcripts_are_listed_shown_and_exported() {
 fn schemas_are_listed_and_printed() {
     let (code, list, _) = run(&["schema"], b"");
     assert_eq!(code, 0);
-    for name in ["control-v1", "dirty-v1", "protocol", "report", "transcript", "v1/request"] {
+    for name in ["config", "control-v1", "dirty-v1", "protocol", "report", "transcript", "v1/request"] {
         assert!(list.lines().any(|line| line == name), "{name} in {list}");
     }
     for name in ["dirty-v1", "dirty-v1.schema.json"] {
@@ -225,7 +225,7 @@ fn schemas_are_listed_and_printed() {
     let (code, _, stderr) = run(&["schema", "nothing"], b"");
     assert_eq!(code, 2);
     assert!(
-        stderr.contains("there is no schema \"nothing\": expected one of control-v1, dirty-v1"),
+        stderr.contains("there is no schema \"nothing\": expected one of config, control-v1, dirty-v1"),
         "{stderr}"
     );
 }
