@@ -77,9 +77,11 @@ pub(crate) fn reload(
     sources: &Sources<'_>,
     running: &Settings,
 ) -> Result<(Loaded, Vec<&'static str>), ConfigErrors> {
-    let mut loaded = load(sources)?;
-    let kept = loaded.settings.keep_fixed(running);
-    Ok((finish(loaded.settings, loaded.socket_sought, loaded.warnings, Vec::new())?, kept))
+    let Loaded { mut settings, socket_sought, warnings, .. } = load(sources)?;
+    let kept = settings.keep_fixed(running);
+    let loaded = finish(settings, socket_sought, Vec::new(), Vec::new())?;
+    // The warnings are about what was read, and hold at the restart.
+    Ok((Loaded { warnings, ..loaded }, kept))
 }
 
 /// Looks for the socket in the usual places, if no setting names one.
@@ -110,11 +112,7 @@ fn finish(
     if !errors.is_empty() {
         return Err(ConfigErrors(errors));
     }
-    for warning in checks::warnings(&settings) {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-    }
+    warnings.extend(checks::warnings(&settings));
     Ok(Loaded { hooks: settings.hooks(), log: settings.log(), settings, warnings, access, socket_sought })
 }
 

@@ -312,15 +312,18 @@ fn a_reload_takes_what_has_changed_and_keeps_what_takes_a_restart() {
     let running = load(&sources).unwrap();
     let (same, kept) = reload(&sources, &running.settings).unwrap();
     assert_eq!((effect(&same), kept), (effect(&running), Vec::new()));
-    std::fs::write(&file, "dirty_workers = 3\ndirty_socket = \"new\"\n[dirty_hooks]\ndirty_hook_timeout = 7")
-        .unwrap();
+    let text = "dirty_workers = 3\ndirty_socket = \"new\"\ndirty_allowed_users = [7]\ndirty_log_level = \"debug\"\n\
+                [dirty_hooks]\ndirty_hook_timeout = 7";
+    std::fs::write(&file, text).unwrap();
     let (new, kept) = reload(&sources, &running.settings).unwrap();
-    assert_eq!(kept, ["dirty_socket", "dirty_compat"]);
+    assert_eq!(kept, ["dirty_socket", "dirty_allowed_users", "dirty_compat", "dirty_log_level"]);
+    assert_eq!((new.log.level, new.warnings.len()), ("info", 1), "{:?}", new.warnings);
     let arbiter = new.arbiter(Vec::new()).unwrap();
     assert_eq!(
         (arbiter.pool.workers, arbiter.socket.to_str(), arbiter.compat),
         (3, Some("old"), Compat::Gunicorn)
     );
+    assert_eq!(arbiter.access, crate::arbiter::SocketAccess::default());
     assert_eq!(new.hooks.timeout.as_secs(), 7);
 }
 
