@@ -85,7 +85,16 @@ impl Arbiter {
             "--cancel-grace",
             "0.3",
         ]);
-        command.args(["--queue", "200", "--queue-timeout", "10", "--graceful-timeout", "10", "--watchdog", "2"]);
+        command.args([
+            "--queue",
+            "200",
+            "--queue-timeout",
+            "10",
+            "--graceful-timeout",
+            "10",
+            "--watchdog",
+            "2",
+        ]);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         command.arg("--socket").arg(socket).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();

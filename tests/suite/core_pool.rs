@@ -373,3 +373,16 @@ fn a_stuck_request_on_a_worker_that_was_told_to_end_is_aborted_all_the_same() {
     assert_eq!(ended(&story.after(seconds(5))), [(1, WorkerSignal::Abort)]);
     assert_eq!(ended(&story.after(seconds(1))), [(1, WorkerSignal::Kill)]);
 }
+
+#[test]
+fn a_graceful_timeout_of_zero_is_no_limit() {
+    let mut story = Story::begin(1, 1, |config| {
+        config.graceful_timeout = Duration::ZERO;
+        config.timeout = Duration::ZERO;
+    });
+    story.request("long", "a:A");
+    story.on(Event::Drain);
+    assert_eq!(story.after(seconds(100_000)), []);
+    assert_eq!(ended(&story.reply(slot(1, 0), ReplyKind::Response, "long")), [(1, TERM)]);
+    assert_eq!(story.after(seconds(100_000)), [], "its apps may take their time to close");
+}

@@ -15,7 +15,7 @@ impl<F> Core<F> {
         }
         self.mode = Mode::Draining;
         self.give_up_reload(SHUTTING_DOWN, actions);
-        self.deadlines.set(now + self.config.graceful_timeout, Timer::DrainEnd);
+        self.arm_graceful(now, Timer::DrainEnd);
     }
 
     /// Exit at once: what runs dies with its worker, what waits is refused (LIFE-2).

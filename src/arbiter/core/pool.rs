@@ -293,9 +293,9 @@ impl<F> Core<F> {
     /// Signals a doomed worker as soon as nothing runs on it but requests whose limit has passed (TIME-5).
     pub(super) fn end_if_alone(&mut self, id: WorkerId, now: Instant, actions: &mut Vec<Action<F>>) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        let (signal, grace) = match worker.doomed {
-            Some(Doom::AbortWhenAlone) => (WorkerSignal::Abort, KILL_GRACE),
-            Some(Doom::TerminateWhenAlone) => (WorkerSignal::Terminate, self.config.graceful_timeout),
+        let signal = match worker.doomed {
+            Some(Doom::AbortWhenAlone) => WorkerSignal::Abort,
+            Some(Doom::TerminateWhenAlone) => WorkerSignal::Terminate,
             Some(Doom::Signalled) | None => return,
         };
         let requests = &self.requests;
@@ -310,7 +310,10 @@ impl<F> Core<F> {
             worker.aborted = true;
             actions.push(Action::Log(Note::Aborting { worker: id }));
         }
-        self.deadlines.set(now + grace, Timer::Kill(id));
+        match signal {
+            WorkerSignal::Abort => drop(self.deadlines.set(now + KILL_GRACE, Timer::Kill(id))),
+            _ => self.arm_graceful(now, Timer::Kill(id)),
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl<F> Core<F> {
         for old in [before, beside].into_iter().flatten().filter(|old| *old != id) {
             self.retire(old);
             self.replacing = Replacing::Ending(old);
-            self.deadlines.set(now + self.config.graceful_timeout, Timer::NextReplacement);
+            self.arm_graceful(now, Timer::NextReplacement);
         }
     }
 

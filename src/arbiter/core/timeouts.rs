@@ -49,6 +49,13 @@ impl<F> Core<F> {
         request.timer = due.map(|(at, _)| self.deadlines.set(at, Timer::Request(key)));
     }
 
+    /// Sets a timer for the end of the graceful time-out, if that has one (TIME-6).
+    pub(super) fn arm_graceful(&mut self, now: Instant, timer: Timer) {
+        if let Some(grace) = limit(self.config.graceful_timeout) {
+            self.deadlines.set(now + grace, timer);
+        }
+    }
+
     pub(super) fn fire_timers(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
         while let Some(timer) = self.deadlines.pop_due(now) {
             match timer {
