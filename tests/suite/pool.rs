@@ -210,3 +210,35 @@ fn a_client_that_leaves_cancels_its_call_where_that_is_configured() {
     drop(gone);
     assert_eq!(other.receive()["id"], "2", "the slot is free long before the stream would have ended");
 }
+
+#[test]
+fn an_answer_that_was_written_before_its_worker_died_is_delivered() {
+    // It answers one call and is gone in the same breath.
+    let script = r#"python3 -c '
+import json, os, socket, struct
+s = socket.socket(socket.AF_UNIX); s.bind(os.environ["DIRTY_WORKER_SOCKET"]); s.listen()
+n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); n.connect(os.environ["NOTIFY_SOCKET"]); n.send(b"READY=1")
+c, _ = s.accept()
+size = struct.unpack(">I", c.recv(4, socket.MSG_WAITALL))[0]
+request = json.loads(c.recv(size, socket.MSG_WAITALL))
+chunks = b""
+for message in [{"type": "chunk", "id": request["id"], "data": i} for i in range(2000)] + [{"type": "end", "id": request["id"]}]:
+    text = json.dumps(message).encode()
+    chunks += struct.pack(">I", len(text)) + text
+c.sendall(chunks)
+os._exit(0)
+'"#;
+    let served = Served::start(&["--workers", "1", "--worker-command", script]);
+    let mut peer = served.connect();
+    let mut last = Vec::new();
+    for _ in 0..10 {
+        // The one that answered the last call is dead, and known to be.
+        last = eventually_children(&served, |pids| pids.len() == 1 && pids != last.as_slice());
+        peer.request("1", "any", r#""args":[],"kwargs":{}"#);
+        for number in 0..2000 {
+            let message = peer.receive();
+            assert_eq!(message["data"], number, "{message}");
+        }
+        assert_eq!(peer.receive()["type"], "end");
+    }
+}
