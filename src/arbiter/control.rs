@@ -12,14 +12,11 @@ use tokio::sync::{Notify, oneshot};
 
 use super::answers;
 use super::control_status::{self, Facts};
-use super::core::{Event, PoolState};
+use super::core::{CoreConfig, Event, PoolState};
 use super::hub::Hub;
 use super::reloading::Outcome;
 use crate::control::{ManageResult, Operation, PoolStatus};
 use crate::message::RequestId;
-
-/// The most workers that a pool is scaled to.
-const MAX_WORKERS: usize = 1_024;
 
 /// What the connections of the control socket share. It outlives the hub, to tell those who wait for the end.
 #[derive(Debug)]
@@ -170,9 +167,9 @@ fn workers_after(hub: &Hub, operation: Operation, count: usize) -> Result<usize,
         _ => format!("expected {limit}, found {now} and {count} fewer"),
     };
     match after {
-        Some(after @ 1..=MAX_WORKERS) => Ok(after),
+        Some(after @ 1..=CoreConfig::MAX_WORKERS) => Ok(after),
         None | Some(0) if operation != Operation::Add => Err(wish("at least 1 worker".to_owned())),
-        _ => Err(wish(format!("at most {MAX_WORKERS} workers"))),
+        _ => Err(wish(format!("at most {} workers", CoreConfig::MAX_WORKERS))),
     }
 }
 

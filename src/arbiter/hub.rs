@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::answers;
 use super::config::ArbiterConfig;
-use super::core::{Action, ConnId, Core, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
+use super::core::{Action, ConnId, Core, CoreConfig, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
@@ -188,10 +188,11 @@ impl Hub {
 
     /// Makes the pool larger or smaller; a pool has at least one worker (LIFE-5, POOL-10).
     pub fn scale_by(&self, workers: isize) {
-        let target = self.core.borrow().config().workers;
-        match target.checked_add_signed(workers) {
-            Some(target @ 1..) => self.feed(Event::Scale(target)),
-            _ => tracing::warn!("the pool has one worker and keeps it (POOL-10)"),
+        let target = self.core.borrow().config().workers.saturating_add_signed(workers);
+        if (1..=CoreConfig::MAX_WORKERS).contains(&target) {
+            self.feed(Event::Scale(target));
+        } else {
+            tracing::warn!("a pool has 1 to {} workers: its size stays (LIFE-5)", CoreConfig::MAX_WORKERS);
         }
     }
 

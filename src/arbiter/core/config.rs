@@ -55,6 +55,11 @@ pub struct CoreConfig {
     pub queue: usize,
 }
 
+impl CoreConfig {
+    /// The most worker processes that a pool has.
+    pub const MAX_WORKERS: usize = 1_024;
+}
+
 impl Default for CoreConfig {
     fn default() -> Self {
         CoreConfig {
