@@ -20,11 +20,13 @@ use super::systemd;
 /// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
 pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
     let worker = start.worker;
+    // Asked once: the hooks may change while the process is started.
+    let is_gated = hub.hooks.gates_workers();
     let notify_path = hub.socket.private_path(&format!("n{worker}"));
     let started = async {
         let notify = UnixDatagram::bind(&notify_path)?;
         std::fs::set_permissions(&notify_path, std::fs::Permissions::from_mode(0o600))?;
-        let child = hub.launcher.spawn(command(&hub, &start)?).await?;
+        let child = hub.launcher.spawn(command(&hub, &start, is_gated)?).await?;
         Ok::<_, io::Error>((notify, child))
     };
     let exit = match started.await {
@@ -32,7 +34,7 @@ pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
             // A process that has not been waited for has a number.
             let pid = child.id().unwrap_or_default();
             let info = WorkerInfo { id: worker, pid, apps: start.apps, seat: start.seat, exit: None };
-            let exit = supervise(&hub, &info, notify, child).await;
+            let exit = supervise(&hub, &info, notify, child, is_gated).await;
             hub.hooks.worker_exit(WorkerInfo { exit: Some(exit), ..info });
             exit
         }
@@ -48,12 +50,10 @@ pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
     hub.feed(Event::Exited { worker, exit });
 }
 
-fn command(hub: &Hub, start: &WorkerStart) -> io::Result<Command> {
+fn command(hub: &Hub, start: &WorkerStart, is_gated: bool) -> io::Result<Command> {
     let (config, worker) = (&start.config, start.worker);
-    let mut words = config.worker_command.clone();
-    if hub.hooks.gates_workers() {
-        words = hooks::gated(&words);
-    }
+    let words = config.worker_command.clone();
+    let words = if is_gated { hooks::gated(&words) } else { words };
     let Some((program, arguments)) = words.split_first() else {
         return Err(io::Error::other("the worker command is empty"));
     };
@@ -86,17 +86,24 @@ fn command(hub: &Hub, start: &WorkerStart) -> io::Result<Command> {
 }
 
 /// Sees to a worker process until its end.
-async fn supervise(hub: &Rc<Hub>, info: &WorkerInfo, notify: UnixDatagram, mut child: Child) -> WorkerExit {
+async fn supervise(
+    hub: &Rc<Hub>,
+    info: &WorkerInfo,
+    notify: UnixDatagram,
+    mut child: Child,
+    is_gated: bool,
+) -> WorkerExit {
     let worker = info.id;
     hub.started(worker, info.pid);
     tracing::info!(%worker, pid = info.pid, apps = info.apps.join(","), "started a worker");
     hub.feed(Event::Spawned(worker));
-    let lifeline = child.stdin.take();
     let stdout = child.stdout.take().map(ChildStdout::into_owned_fd);
     let stderr = child.stderr.take().map(ChildStderr::into_owned_fd);
     let outputs =
         [("stdout", stdout), ("stderr", stderr)].map(|(stream, pipe)| capture(worker, stream, pipe?));
-    let status = see_through(hub, info, notify, &mut child, lifeline).await;
+    let status = see_through(hub, info, notify, &mut child, is_gated).await;
+    // Its number may be another's now.
+    hub.ended(worker);
     // Its last lines come before the news of its end (WORK-15).
     for output in outputs.into_iter().flatten() {
         output.drain().await;
@@ -110,19 +117,22 @@ async fn see_through(
     info: &WorkerInfo,
     notify: UnixDatagram,
     child: &mut Child,
-    mut lifeline: Option<ChildStdin>,
+    is_gated: bool,
 ) -> io::Result<ExitStatus> {
-    let mut post_fork = hub.hooks.post_fork(info);
+    let mut lifeline = child.stdin.take();
+    let mut post_fork = if is_gated { hub.hooks.post_fork(info) } else { None };
+    if is_gated && post_fork.is_none() {
+        open_gate(&mut lifeline).await;
+    }
     let mut worker_init = None;
     let mut is_ready = false;
     let mut message = [0; 4096];
     loop {
         tokio::select! {
             status = child.wait() => return status,
-            passed = passed(&mut post_fork) => match (passed, &mut lifeline) {
-                // A process that has ended meanwhile takes nothing; its end is noticed here.
-                (true, Some(gate)) => drop(gate.write_all(b"\n").await),
-                _ => child.start_kill()?,
+            passed = passed(&mut post_fork) => match passed {
+                true => open_gate(&mut lifeline).await,
+                false => child.start_kill()?,
             },
             passed = passed(&mut worker_init) => match passed {
                 true => hub.feed(Event::Ready(info.id)),
@@ -140,6 +150,14 @@ async fn see_through(
                 Err(error) => tracing::warn!(worker = %info.id, %error, "failed to read a worker's notification"),
             },
         }
+    }
+}
+
+/// Lets a worker execute its command.
+async fn open_gate(lifeline: &mut Option<ChildStdin>) {
+    if let Some(gate) = lifeline {
+        // A process that has ended meanwhile takes nothing; its end is noticed by who waits for it.
+        let _ = gate.write_all(b"\n").await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -33,26 +34,33 @@ use crate::arbiter::worker_process::exit_of;
 ///     .with_dirty_worker_exit(r#"read -r context; logger "a dirty worker has ended: $context""#)
 ///     .with_timeout(Duration::from_secs(5));
 /// ```
-#[derive(Debug)]
+///
+/// Clones are handles to the same commands: one that is kept can [replace](Self::replace) those of a running arbiter.
+#[derive(Debug, Clone)]
 pub struct CommandHooks {
+    commands: Arc<Mutex<Commands>>,
+    aborted: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Debug, Clone)]
+struct Commands {
     on_dirty_starting: Option<String>,
     dirty_post_fork: Option<String>,
     dirty_worker_init: Option<String>,
     dirty_worker_exit: Option<String>,
     timeout: Duration,
-    aborted: watch::Sender<bool>,
 }
 
 impl Default for CommandHooks {
     fn default() -> Self {
-        CommandHooks {
+        let commands = Commands {
             on_dirty_starting: None,
             dirty_post_fork: None,
             dirty_worker_init: None,
             dirty_worker_exit: None,
             timeout: CommandHooks::DEFAULT_TIMEOUT,
-            aborted: watch::Sender::new(false),
-        }
+        };
+        CommandHooks { commands: Arc::new(Mutex::new(commands)), aborted: Arc::default() }
     }
 }
 
@@ -67,57 +75,70 @@ impl CommandHooks {
 
     /// Sets the command for [`Hooks::on_dirty_starting`].
     #[must_use]
-    pub fn with_on_dirty_starting(mut self, command: impl Into<String>) -> Self {
-        self.on_dirty_starting = Some(command.into());
+    pub fn with_on_dirty_starting(self, command: impl Into<String>) -> Self {
+        self.commands().on_dirty_starting = Some(command.into());
         self
     }
 
     /// Sets the command for [`Hooks::dirty_post_fork`].
     #[must_use]
-    pub fn with_dirty_post_fork(mut self, command: impl Into<String>) -> Self {
-        self.dirty_post_fork = Some(command.into());
+    pub fn with_dirty_post_fork(self, command: impl Into<String>) -> Self {
+        self.commands().dirty_post_fork = Some(command.into());
         self
     }
 
     /// Sets the command for [`Hooks::dirty_worker_init`].
     #[must_use]
-    pub fn with_dirty_worker_init(mut self, command: impl Into<String>) -> Self {
-        self.dirty_worker_init = Some(command.into());
+    pub fn with_dirty_worker_init(self, command: impl Into<String>) -> Self {
+        self.commands().dirty_worker_init = Some(command.into());
         self
     }
 
     /// Sets the command for [`Hooks::dirty_worker_exit`].
     #[must_use]
-    pub fn with_dirty_worker_exit(mut self, command: impl Into<String>) -> Self {
-        self.dirty_worker_exit = Some(command.into());
+    pub fn with_dirty_worker_exit(self, command: impl Into<String>) -> Self {
+        self.commands().dirty_worker_exit = Some(command.into());
         self
     }
 
     /// Sets how long each command may take; zero is no limit.
     #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        self.commands().timeout = timeout;
         self
     }
 
-    fn command(&self, hook: Hook) -> Option<&str> {
-        match hook {
-            Hook::OnDirtyStarting => &self.on_dirty_starting,
-            Hook::DirtyPostFork => &self.dirty_post_fork,
-            Hook::DirtyWorkerInit => &self.dirty_worker_init,
-            Hook::DirtyWorkerExit => &self.dirty_worker_exit,
-        }
-        .as_deref()
+    /// Takes over the commands and the time limit of others, for the hooks that begin from now on.
+    pub fn replace(&self, others: &CommandHooks) {
+        let others = others.commands().clone();
+        *self.commands() = others;
+    }
+
+    fn commands(&self) -> MutexGuard<'_, Commands> {
+        // Nothing panics while it holds the lock; the commands would be whole even so.
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The command of a hook, and its time limit.
+    fn command(&self, hook: Hook) -> Option<(String, Duration)> {
+        let commands = self.commands();
+        let command = match hook {
+            Hook::OnDirtyStarting => &commands.on_dirty_starting,
+            Hook::DirtyPostFork => &commands.dirty_post_fork,
+            Hook::DirtyWorkerInit => &commands.dirty_worker_init,
+            Hook::DirtyWorkerExit => &commands.dirty_worker_exit,
+        };
+        Some((command.clone()?, commands.timeout))
     }
 
     fn run(&self, hook: Hook, arbiter: Option<&ArbiterInfo>, worker: Option<&WorkerInfo>) -> HookResult {
-        let Some(command) = self.command(hook) else { return Ok(()) };
+        let Some((command, timeout)) = self.command(hook) else { return Ok(()) };
         let context = context(hook, arbiter, worker);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.run_command(hook, command, context))
+        runtime.block_on(self.run_command(hook, &command, timeout, context))
     }
 
-    async fn run_command(&self, hook: Hook, command: &str, context: String) -> HookResult {
+    async fn run_command(&self, hook: Hook, command: &str, timeout: Duration, context: String) -> HookResult {
         let mut aborted = self.aborted.subscribe();
         if *aborted.borrow() {
             return Err("the arbiter waits no longer".into());
@@ -144,9 +165,9 @@ impl CommandHooks {
         let result = tokio::select! {
             status = child.wait() => judge(status?),
             () = both => Ok(()),
-            () = elapsed(self.timeout) => {
+            () = elapsed(timeout) => {
                 kill(&mut child).await;
-                Err(format!("it still ran after {} s and was killed", self.timeout.as_secs_f64()).into())
+                Err(format!("it still ran after {} s and was killed", timeout.as_secs_f64()).into())
             }
             _ = aborted.wait_for(|aborted| *aborted) => {
                 kill(&mut child).await;

@@ -110,3 +110,16 @@ async fn a_hook_that_does_not_give_up_is_left_behind() {
     runner.abort().await;
     drop(gate);
 }
+
+#[test]
+fn a_handle_that_is_kept_replaces_the_commands_of_a_running_arbiter() {
+    let kept = CommandHooks::new().with_dirty_worker_exit("exit 1");
+    let running: Box<dyn Hooks> = Box::new(kept.clone());
+    let arbiter = ArbiterInfo { pid: 1, socket: "d.sock".into(), version: "0" };
+    assert!(running.dirty_worker_exit(&arbiter, &worker(1)).is_err());
+    kept.replace(&CommandHooks::new().with_dirty_post_fork("exit 2"));
+    assert!(running.dirty_worker_exit(&arbiter, &worker(1)).is_ok());
+    assert!(running.uses(Hook::DirtyPostFork) && !running.uses(Hook::DirtyWorkerExit));
+    let error = running.dirty_post_fork(&arbiter, &worker(1)).unwrap_err();
+    assert_eq!(error.to_string(), "exit code 2");
+}
