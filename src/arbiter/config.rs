@@ -27,7 +27,7 @@ pub struct ArbiterConfig {
     pub compat: Compat,
     /// Bytes that may wait for one slow client before the slots that feed it pause (STREAM-10).
     pub client_buffer: usize,
-    /// Whether the arbiter ends when the process that started it ends.
+    /// Whether the arbiter stops gracefully when the process that started it is gone (LIFE-17).
     pub die_with_parent: bool,
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use super::answers;
 use super::config::ArbiterConfig;
 use super::core::{Action, ConnId, Core, CoreConfig, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
+use super::hooks::HookRunner;
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
@@ -73,6 +74,7 @@ pub(super) struct Hub {
     reloading: Reloading,
     pub socket: OwnedSocket,
     pub launcher: Launcher,
+    pub hooks: HookRunner,
     core: RefCell<Core<Frame>>,
     pub clients: RefCell<HashMap<ConnId, Rc<Outbox>>>,
     pub slots: RefCell<HashMap<SlotId, Rc<SlotLink>>>,
@@ -86,6 +88,8 @@ pub(super) struct Hub {
     armed_for: Cell<Option<Instant>>,
     /// Woken when everything is drained.
     pub finished: Notify,
+    /// Woken when what there is to tell of the pool may have changed.
+    pub pool_changed: Notify,
     next_conn: Cell<u64>,
     orders: UnboundedSender<Order>,
     itself: std::rc::Weak<Hub>,
@@ -96,6 +100,7 @@ impl Hub {
         config: ArbiterConfig,
         socket: OwnedSocket,
         launcher: Launcher,
+        hooks: HookRunner,
         orders: UnboundedSender<Order>,
         loader: Option<Loader>,
     ) -> Rc<Hub> {
@@ -105,6 +110,7 @@ impl Hub {
             reloading: Reloading::new(loader),
             socket,
             launcher,
+            hooks,
             clients: RefCell::default(),
             slots: RefCell::default(),
             pids: RefCell::default(),
@@ -113,6 +119,7 @@ impl Hub {
             rearmed: Notify::new(),
             armed_for: Cell::new(None),
             finished: Notify::new(),
+            pool_changed: Notify::new(),
             next_conn: Cell::new(0),
             orders,
             itself: itself.clone(),
@@ -171,6 +178,11 @@ impl Hub {
         self.core.borrow().is_in_flight(conn, id)
     }
 
+    /// How many reloads have begun, and whether one is under way.
+    pub fn reloads(&self) -> (u64, bool) {
+        self.reloading.count()
+    }
+
     pub fn next_conn(&self) -> ConnId {
         self.next_conn.set(self.next_conn.get() + 1);
         ConnId(self.next_conn.get())
@@ -202,6 +214,7 @@ impl Hub {
         if !self.reloading.may_begin(waiter) {
             return;
         }
+        self.pool_changed.notify_one();
         let config = match self.reloading.load(self.config()) {
             Ok(config) => config,
             Err(problem) => return self.reload_ended(Err(problem)),
@@ -219,6 +232,7 @@ impl Hub {
             }
             Err(problem) => tracing::error!("failed to reload: {problem}"),
         }
+        self.pool_changed.notify_one();
         if self.reloading.end(&outcome) {
             self.order(Order::Reload);
         }
@@ -271,7 +285,10 @@ impl Hub {
                 }
             }
             Action::Signal { worker, signal } => self.signal(worker, signal),
-            Action::Log(note) => log::note(&note),
+            Action::Log(note) => {
+                log::note(&note);
+                self.pool_changed.notify_one();
+            }
             Action::ReloadEnded { generation, failure } => {
                 self.reload_ended(failure.map_or(Ok(generation), Err));
             }

@@ -22,20 +22,26 @@ mod config;
 mod control;
 mod control_link;
 mod control_status;
+mod hooks;
 mod hub;
 mod launcher;
 mod listener;
 mod log;
 mod outbox;
+mod output;
+mod parent;
 mod reading;
 mod reloading;
 mod slot_link;
 mod socket;
+mod stopping;
+mod systemd;
 mod worker_process;
 
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use tokio::net::UnixListener;
@@ -44,14 +50,18 @@ use tokio::task::LocalSet;
 
 pub use access::SocketAccess;
 pub use config::{AppSpecError, ArbiterConfig, Compat};
+pub use hooks::{ArbiterInfo, CommandHooks, Hook, HookResult, Hooks, WorkerInfo};
 pub use socket::SocketError;
 
 use self::core::Event;
 use control::Control;
+use hooks::HookRunner;
 use hub::{Hub, Order};
 use launcher::Launcher;
 use reloading::Loader;
 use socket::OwnedSocket;
+use stopping::{Stop, Stops};
+use systemd::Manager;
 
 /// Why an arbiter cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +81,12 @@ pub enum ArbiterError {
         /// What the system said.
         source: io::Error,
     },
+    /// The hook `on_dirty_starting` failed (LIFE-14).
+    #[error("failed to start: hook on_dirty_starting failed: {reason} (LIFE-14)")]
+    Hook {
+        /// What the hook said, or how it ended.
+        reason: String,
+    },
 }
 
 /// An arbiter that listens. Clients may connect; they are served once it [runs](Self::run).
@@ -81,6 +97,7 @@ pub struct Arbiter {
     socket: OwnedSocket,
     listener: std::os::unix::net::UnixListener,
     control: std::os::unix::net::UnixListener,
+    hooks: Option<Arc<dyn Hooks>>,
 }
 
 impl Arbiter {
@@ -91,7 +108,7 @@ impl Arbiter {
     pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
         let (socket, listener) = OwnedSocket::bind(&config.socket, &config.access)?;
         let control = socket.bind_control()?;
-        Ok(Arbiter { config, loader: None, reopen_logs: None, socket, listener, control })
+        Ok(Arbiter { config, loader: None, reopen_logs: None, socket, listener, control, hooks: None })
     }
 
     /// Sets where a reload (SIGHUP) reads the configuration from, as a whole or not at all (LIFE-3). Without it the
@@ -109,19 +126,30 @@ impl Arbiter {
         self
     }
 
+    /// Runs these hooks at their points of the life cycle (LIFE-7).
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: impl Hooks) -> Arbiter {
+        self.hooks = Some(Arc::new(hooks));
+        self
+    }
+
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.config.socket
     }
 
-    /// Serves until SIGTERM, SIGINT or a drain on the control socket (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2). Returns when every worker is
-    /// gone and every answer is written. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the pool
-    /// one worker larger or smaller (LIFE-5), SIGUSR1 reopens the log files (LIFE-4).
+    /// Serves until SIGTERM, SIGINT or a drain on the control socket (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2).
+    /// Returns when every worker is gone, every answer is written and every hook has ended; a signal that comes while only
+    /// hooks are waited for ends the waiting. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the
+    /// pool one worker larger or smaller (LIFE-5), SIGUSR1 reopens the log files (LIFE-4).
+    ///
+    /// If `NOTIFY_SOCKET` is in the environment, the service manager there is told how the arbiter is (LIFE-16).
     ///
     /// Must be called within a tokio runtime with I/O and time; a current-thread runtime is the right one.
     ///
     /// # Errors
-    /// [`ArbiterError::System`] when the event loop cannot be set up.
+    /// [`ArbiterError::System`] when the event loop cannot be set up, [`ArbiterError::Hook`] when `on_dirty_starting`
+    /// fails.
     pub async fn run(self) -> Result<(), ArbiterError> {
         let system = |action| move |source| ArbiterError::System { action, source };
         let listener = UnixListener::from_std(self.listener).map_err(system("watch the socket"))?;
@@ -129,9 +157,7 @@ impl Arbiter {
             UnixListener::from_std(self.control).map_err(system("watch the control socket"))?;
         let control = Control::new(&self.config.socket);
         let launcher = Launcher::start().map_err(system("start the launcher thread"))?;
-        let mut term = signal(SignalKind::terminate()).map_err(system("handle SIGTERM"))?;
-        let mut int = signal(SignalKind::interrupt()).map_err(system("handle SIGINT"))?;
-        let mut quit = signal(SignalKind::quit()).map_err(system("handle SIGQUIT"))?;
+        let mut stops = Stops::watch(self.config.die_with_parent)?;
         let mut hup = signal(SignalKind::hangup()).map_err(system("handle SIGHUP"))?;
         let mut ttin =
             signal(SignalKind::from_raw(Signal::SIGTTIN as i32)).map_err(system("handle SIGTTIN"))?;
@@ -139,8 +165,20 @@ impl Arbiter {
             signal(SignalKind::from_raw(Signal::SIGTTOU as i32)).map_err(system("handle SIGTTOU"))?;
         let mut usr1 = signal(SignalKind::user_defined1()).map_err(system("handle SIGUSR1"))?;
         let mut usr2 = signal(SignalKind::user_defined2()).map_err(system("handle SIGUSR2"))?;
+        let (pid, socket) = (std::process::id(), self.config.socket.clone());
+        let arbiter = ArbiterInfo { pid, socket, version: env!("CARGO_PKG_VERSION") };
+        let hooks =
+            HookRunner::start(self.hooks, arbiter).map_err(system("start the thread of the hooks"))?;
+        tokio::select! {
+            started = hooks.starting() => started.map_err(|reason| ArbiterError::Hook { reason })?,
+            _ = stops.next() => {
+                hooks.abort().await;
+                return Ok(());
+            }
+        }
         let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
-        let hub = Hub::new(self.config, self.socket, launcher, orders, self.loader);
+        let hub = Hub::new(self.config, self.socket, launcher, hooks, orders, self.loader);
+        let manager = Manager::find().map(Rc::new);
         let tasks = LocalSet::new();
         tasks
             .run_until(async {
@@ -155,13 +193,23 @@ impl Arbiter {
                     control.clone(),
                     control_listener,
                 ));
+                if let Some(manager) = manager.clone() {
+                    let hub = hub.clone();
+                    tokio::task::spawn_local(async move { manager.keep_informed(&hub).await });
+                }
+                let stop = |stop| {
+                    accepting.abort();
+                    manager.iter().for_each(|manager| manager.stop(&hub));
+                    hub.feed(match stop {
+                        Stop::Gracefully => Event::Drain,
+                        Stop::AtOnce => Event::Quit,
+                    });
+                };
                 loop {
                     tokio::select! {
                         Some(order) = ordered.recv() => start(&hub, order),
-                        _ = term.recv() => { accepting.abort(); hub.feed(Event::Drain) },
-                        _ = int.recv() => { accepting.abort(); hub.feed(Event::Drain) },
-                        () = control.drain.notified() => { accepting.abort(); hub.feed(Event::Drain) },
-                        _ = quit.recv() => { accepting.abort(); hub.feed(Event::Quit) },
+                        how = stops.next() => stop(how),
+                        () = control.drain.notified() => stop(Stop::Gracefully),
                         _ = hup.recv() => hub.reload(None),
                         _ = ttin.recv() => hub.scale_by(1),
                         _ = ttou.recv() => hub.scale_by(-1),
@@ -175,8 +223,14 @@ impl Arbiter {
             })
             .await;
         let waiting = control.end_waiters();
-        // With the last task goes the hub, and with that the socket and its lock: the path is free.
         drop(tasks);
+        // The clients have their answers: the wait for hooks is not theirs.
+        hub.clients.borrow_mut().clear();
+        tokio::select! {
+            () = hub.hooks.settled() => (),
+            _ = stops.next() => hub.hooks.abort().await,
+        }
+        // With the last task goes the hub, and with that the socket and its lock: the path is free.
         drop(hub);
         tracing::info!("the arbiter has ended");
         Control::tell_end(waiting);

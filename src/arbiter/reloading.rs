@@ -21,6 +21,7 @@ pub(super) struct Reloading {
     /// The configuration that a reload brings, until the core takes it over.
     upcoming: RefCell<Option<(u64, Rc<ArbiterConfig>)>>,
     running: Cell<bool>,
+    begun: Cell<u64>,
     /// Asked for while one was running: the configuration may have changed after that one read it.
     again: Cell<bool>,
     waiting: RefCell<Vec<oneshot::Sender<Outcome>>>,
@@ -40,7 +41,13 @@ impl Reloading {
             return false;
         }
         self.waiting.borrow_mut().extend(waiter);
+        self.begun.set(self.begun.get() + 1);
         true
+    }
+
+    /// How many reloads have begun, those that could not read the configuration among them, and whether one is under way.
+    pub fn count(&self) -> (u64, bool) {
+        (self.begun.get(), self.running.get())
     }
 
     /// Reads the configuration; `current` if there is nowhere to read it from, so that at least the workers are new.

@@ -27,6 +27,7 @@ pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
     let link = Rc::new(SlotLink { outbox: Outbox::new(Rc::clone(&stream)), paused_by: RefCell::default() });
     hub.slots.borrow_mut().insert(slot, Rc::clone(&link));
     hub.feed(Event::SlotOpened(slot));
+    hub.pool_changed.notify_one();
     let violation = read_replies(&hub, slot, &stream, &link).await;
     hub.slots.borrow_mut().remove(&slot);
     hub.feed(Event::SlotBroken { slot, violation });

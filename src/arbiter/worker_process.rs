@@ -1,33 +1,43 @@
 //! One worker process, from its start to its end (WORK-1).
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixDatagram;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::core::{Event, WorkerExit, WorkerId};
+use super::hooks::{self, Pending, WorkerInfo};
 use super::hub::{Hub, WorkerStart};
-
-/// Longest line of worker output that is logged, in bytes.
-const MAX_LINE: usize = 8 * 1024;
+use super::output::Output;
+use super::systemd;
 
 /// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
 pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
     let worker = start.worker;
+    // Asked once: the hooks may change while the process is started.
+    let is_gated = hub.hooks.gates_workers();
     let notify_path = hub.socket.private_path(&format!("n{worker}"));
     let started = async {
         let notify = UnixDatagram::bind(&notify_path)?;
         std::fs::set_permissions(&notify_path, std::fs::Permissions::from_mode(0o600))?;
-        let child = hub.launcher.spawn(command(&hub, &start)?).await?;
+        let child = hub.launcher.spawn(command(&hub, &start, is_gated)?).await?;
         Ok::<_, io::Error>((notify, child))
     };
     let exit = match started.await {
-        Ok((notify, child)) => supervise(&hub, worker, &start.apps, notify, child).await,
+        Ok((notify, child)) => {
+            // A process that has not been waited for has a number.
+            let pid = child.id().unwrap_or_default();
+            let info = WorkerInfo { id: worker, pid, apps: start.apps, seat: start.seat, exit: None };
+            let exit = supervise(&hub, &info, notify, child, is_gated).await;
+            hub.hooks.worker_exit(WorkerInfo { exit: Some(exit), ..info });
+            exit
+        }
         Err(error) => {
             tracing::error!(%worker, %error, "failed to start a worker");
             WorkerExit::Unknown
@@ -40,17 +50,19 @@ pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
     hub.feed(Event::Exited { worker, exit });
 }
 
-fn command(hub: &Hub, start: &WorkerStart) -> io::Result<Command> {
+fn command(hub: &Hub, start: &WorkerStart, is_gated: bool) -> io::Result<Command> {
     let (config, worker) = (&start.config, start.worker);
-    let Some((program, arguments)) = config.worker_command.split_first() else {
+    let words = config.worker_command.clone();
+    let words = if is_gated { hooks::gated(&words) } else { words };
+    let Some((program, arguments)) = words.split_first() else {
         return Err(io::Error::other("the worker command is empty"));
     };
     let list = |apps: &[String]| serde_json::to_string(apps).map_err(io::Error::other);
     let absolute = |path: std::path::PathBuf| std::path::absolute(path);
     let mut command = Command::new(program);
+    systemd::withhold(&mut command);
     command
         .args(arguments)
-        .arg0(format!("dirty-worker [{worker}]"))
         .env("DIRTY_WORKER_SOCKET", absolute(hub.worker_socket(worker))?)
         .env("DIRTY_APPS", list(&start.apps)?)
         .env("DIRTY_FIXED_APPS", list(&start.fixed)?)
@@ -67,43 +79,116 @@ fn command(hub: &Hub, start: &WorkerStart) -> io::Result<Command> {
         .stderr(Stdio::piped())
         // Signals for the arbiter's terminal are the arbiter's to pass on.
         .process_group(0);
-    // An arbiter that is watched itself has these; they are not the worker's.
-    command.env_remove("WATCHDOG_PID").env_remove("WATCHDOG_USEC");
     if !config.pool.watchdog.is_zero() {
         command.env("WATCHDOG_USEC", config.pool.watchdog.as_micros().to_string());
     }
     Ok(command)
 }
 
+/// Sees to a worker process until its end.
 async fn supervise(
     hub: &Rc<Hub>,
-    worker: WorkerId,
-    apps: &[String],
+    info: &WorkerInfo,
     notify: UnixDatagram,
     mut child: Child,
+    is_gated: bool,
 ) -> WorkerExit {
-    if let Some(pid) = child.id() {
-        hub.started(worker, pid);
-        tracing::info!(%worker, pid, apps = apps.join(","), "started a worker");
-    }
+    let worker = info.id;
+    hub.started(worker, info.pid);
+    tracing::info!(%worker, pid = info.pid, apps = info.apps.join(","), "started a worker");
     hub.feed(Event::Spawned(worker));
-    let _lifeline = child.stdin.take();
-    child.stdout.take().map(|out| tokio::task::spawn_local(log_lines(worker, "stdout", out)));
-    child.stderr.take().map(|err| tokio::task::spawn_local(log_lines(worker, "stderr", err)));
-    let mut message = [0; 4096];
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status,
-            received = notify.recv(&mut message) => match received {
-                Ok(length) => notified(hub, worker, &message[..length]),
-                Err(error) => tracing::warn!(%worker, %error, "failed to read a worker's notification"),
-            },
-        }
-    };
+    let stdout = child.stdout.take().map(ChildStdout::into_owned_fd);
+    let stderr = child.stderr.take().map(ChildStderr::into_owned_fd);
+    let outputs =
+        [("stdout", stdout), ("stderr", stderr)].map(|(stream, pipe)| capture(worker, stream, pipe?));
+    let status = see_through(hub, info, notify, &mut child, is_gated).await;
+    // Its number may be another's now.
+    hub.ended(worker);
+    // Its last lines come before the news of its end (WORK-15).
+    for output in outputs.into_iter().flatten() {
+        output.drain().await;
+    }
     status.map_or(WorkerExit::Unknown, exit_of)
 }
 
-fn exit_of(status: ExitStatus) -> WorkerExit {
+/// Takes a worker process from its start to its end. It has its lifeline for as long (WORK-5).
+async fn see_through(
+    hub: &Hub,
+    info: &WorkerInfo,
+    notify: UnixDatagram,
+    child: &mut Child,
+    is_gated: bool,
+) -> io::Result<ExitStatus> {
+    let mut lifeline = child.stdin.take();
+    let mut post_fork = if is_gated { hub.hooks.post_fork(info) } else { None };
+    if is_gated && post_fork.is_none() {
+        open_gate(&mut lifeline).await;
+    }
+    let mut worker_init = None;
+    let mut is_ready = false;
+    let mut message = [0; 4096];
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            passed = passed(&mut post_fork) => match passed {
+                true => open_gate(&mut lifeline).await,
+                false => child.start_kill()?,
+            },
+            passed = passed(&mut worker_init) => match passed {
+                true => hub.feed(Event::Ready(info.id)),
+                false => child.start_kill()?,
+            },
+            received = notify.recv(&mut message) => match received {
+                Ok(length) if notified(hub, info.id, &message[..length]) && !is_ready => {
+                    is_ready = true;
+                    worker_init = hub.hooks.worker_init(info);
+                    if worker_init.is_none() {
+                        hub.feed(Event::Ready(info.id));
+                    }
+                }
+                Ok(_) => (),
+                Err(error) => tracing::warn!(worker = %info.id, %error, "failed to read a worker's notification"),
+            },
+        }
+    }
+}
+
+/// Lets a worker execute its command.
+async fn open_gate(lifeline: &mut Option<ChildStdin>) {
+    if let Some(gate) = lifeline {
+        // A process that has ended meanwhile takes nothing; its end is noticed by who waits for it.
+        let _ = gate.write_all(b"\n").await;
+    }
+}
+
+/// Waits for a hook that is due, and takes it; whether it succeeded.
+async fn passed(hook: &mut Option<Pending>) -> bool {
+    let Some(pending) = hook else { return std::future::pending().await };
+    let passed = pending.await.unwrap_or(false);
+    *hook = None;
+    passed
+}
+
+/// Logs what a worker prints to one of its streams (WORK-12).
+fn capture(worker: WorkerId, stream: &'static str, pipe: io::Result<OwnedFd>) -> Option<Rc<Output>> {
+    let log = move |line: &str, cut: bool| {
+        tracing::info!(%worker, stream, cut = cut.then_some(true), "{line}");
+    };
+    match pipe.and_then(|pipe| Output::new(pipe, log)) {
+        Ok(output) => {
+            let output = Rc::new(output);
+            let logs = Rc::clone(&output);
+            tokio::task::spawn_local(async move { logs.log().await });
+            Some(output)
+        }
+        Err(error) => {
+            tracing::warn!(%worker, stream, %error, "failed to read what a worker prints");
+            None
+        }
+    }
+}
+
+pub(super) fn exit_of(status: ExitStatus) -> WorkerExit {
     match (status.code(), status.signal()) {
         (Some(code), _) => WorkerExit::Code(code),
         (None, Some(signal)) => WorkerExit::Signal(signal),
@@ -111,11 +196,12 @@ fn exit_of(status: ExitStatus) -> WorkerExit {
     }
 }
 
-/// One datagram of the systemd notify protocol: assignments, one a line.
-fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) {
+/// One datagram of the systemd notify protocol: assignments, one a line. Whether the worker says that it is ready.
+fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) -> bool {
+    let mut ready = false;
     for line in message.split(|byte| *byte == b'\n') {
         match line {
-            b"READY=1" => hub.feed(Event::Ready(worker)),
+            b"READY=1" => ready = true,
             b"WATCHDOG=1" => hub.feed(Event::Alive(worker)),
             _ => {
                 if let Some(list) = line.strip_prefix(b"X_DIRTY_APPS=") {
@@ -124,6 +210,7 @@ fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) {
             }
         }
     }
+    ready
 }
 
 /// A worker says which of its apps it serves, before its READY (WORK-14).
@@ -135,32 +222,4 @@ fn serves(hub: &Hub, worker: WorkerId, list: &[u8]) {
             tracing::warn!(%worker, %error, "ignored X_DIRTY_APPS: expected a JSON array of app paths (WORK-14)");
         }
     }
-}
-
-/// Logs a worker's output line by line; a line that is too long is cut.
-async fn log_lines(worker: WorkerId, stream: &'static str, output: impl AsyncRead + Unpin) {
-    let mut lines = BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        let available = match lines.fill_buf().await {
-            Ok([]) | Err(_) => break,
-            Ok(available) => available,
-        };
-        let end = available.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(available.len(), |end| end + 1);
-        let room = MAX_LINE.saturating_sub(line.len());
-        line.extend_from_slice(&available[..end.unwrap_or(taken).min(room)]);
-        lines.consume(taken);
-        if end.is_some() {
-            log_line(worker, stream, &line);
-            line.clear();
-        }
-    }
-    if !line.is_empty() {
-        log_line(worker, stream, &line);
-    }
-}
-
-fn log_line(worker: WorkerId, stream: &str, line: &[u8]) {
-    tracing::info!(%worker, stream, "{}", String::from_utf8_lossy(line));
 }

@@ -23,6 +23,7 @@ mod setting_flags;
 mod status;
 mod stream;
 mod subject;
+mod title;
 mod validate;
 mod worker;
 

@@ -12,6 +12,7 @@ use super::config::refuse;
 use super::exit::Exit;
 use super::logging::{self, LogFile};
 use super::setting_flags::ConfigurationArgs;
+use super::title;
 use crate::arbiter::{Arbiter, ArbiterConfig, ArbiterError};
 use crate::config::{self, ConfigErrors, Environment, Loaded, Settings};
 
@@ -27,6 +28,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
+    title::take("dirty-arbiter");
     close_inherited();
     let loaded = built_in_worker().and_then(|built_in| {
         let (loaded, arbiter) = load(&args, &built_in)?;
@@ -41,7 +43,10 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         Err(ServeError::Configuration(errors)) => refuse("dirty serve", &errors),
         Err(error) => {
             eprintln!("dirty serve: {error}");
-            Exit::Unreachable.into()
+            match error {
+                ServeError::Arbiter(ArbiterError::Hook { .. }) => Exit::Failed.into(),
+                _ => Exit::Unreachable.into(),
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::title;
 use crate::apps;
 
 /// Run as a worker of an arbiter. Not for people: the arbiter starts it, and says what to do by environment variables.
@@ -17,6 +18,8 @@ pub(super) struct WorkerArgs {
 }
 
 pub(super) fn run(args: WorkerArgs) -> ExitCode {
+    let number = std::env::var("DIRTY_WORKER_ID").unwrap_or_default();
+    title::take(&format!("dirty-worker [{number}]"));
     // The arbiter takes every line from stderr into its own log, and puts the time to it.
     tracing_subscriber::fmt()
         .with_max_level(args.log_level)

@@ -45,6 +45,9 @@ impl Host {
 }
 
 fn run(host: Host) -> Result<(), BootError> {
+    // What `ps -e` and `top` show (LIFE-15); a program without that name works as well.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_name(c"dirty-worker");
     let system = |what: &str| {
         let what = what.to_owned();
         move |source| BootError::System { what, source }

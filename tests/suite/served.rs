@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,11 +12,12 @@ use serde_json::Value;
 /// The longest that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running `dirty serve` in a directory of its own; killed on drop.
+/// A running arbiter in a directory of its own; killed on drop.
 pub struct Served {
     child: Child,
     pub socket: PathBuf,
-    log: Option<std::thread::JoinHandle<String>>,
+    log: Arc<Mutex<String>>,
+    logs: Option<std::thread::JoinHandle<()>>,
     _directory: tempfile::TempDir,
 }
 
@@ -37,19 +39,31 @@ impl Served {
 
     /// The same by a command that goes on to run `dirty` with the arguments that it is given.
     pub fn start_by(mut command: Command, arguments: &[&str]) -> Served {
+        Served::start_with(|socket| {
+            command.arg("serve").arg("--socket").arg(socket).args(arguments);
+            command
+        })
+    }
+
+    /// Starts an arbiter by the command for its socket and waits until it listens.
+    pub fn start_with(command: impl FnOnce(&Path) -> Command) -> Served {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("run/d.sock");
-        command.arg("serve").arg("--socket").arg(&socket).args(arguments);
+        let mut command = command(&socket);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let written = Arc::clone(&log);
+        let logs = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut log = written.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
         });
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut served = Served { child, socket, log: Some(log), _directory: directory };
+        let mut served = Served { child, socket, log, logs: Some(logs), _directory: directory };
         if line.trim_end() != format!("listening on {}", served.socket.display()) {
             let _ = served.child.kill();
             panic!("not listening but {line:?}: {}", served.log());
@@ -68,13 +82,27 @@ impl Served {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
+        eventually("the arbiter's end", || self.child.try_wait().unwrap().is_some());
         self.child.wait().unwrap()
     }
 
     /// What it logged; only after its end.
     pub fn log(&mut self) -> String {
-        let _ = self.child.wait();
-        self.log.take().map(|log| log.join().unwrap()).unwrap_or_default()
+        self.wait();
+        if let Some(logs) = self.logs.take() {
+            logs.join().unwrap();
+        }
+        self.log_so_far()
+    }
+
+    /// What it has logged.
+    pub fn log_so_far(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has logged this.
+    pub fn logs(&self, text: &str) {
+        eventually(&format!("{text:?} in the log"), || self.log_so_far().contains(text));
     }
 
     pub fn connect(&self) -> Peer {
@@ -150,6 +178,12 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The shell's words for waiting until a file is there; its directory's end is an end too, so that nothing outlives a test.
+pub fn waits_for(file: &Path) -> String {
+    let (path, directory) = (file.display(), file.parent().unwrap().display());
+    format!("until test -e {path} || ! test -d {directory}; do sleep 0.01; done")
 }
 
 /// Whether a process runs (a zombie does not).
