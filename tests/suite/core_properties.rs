@@ -52,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     let some = 0usize..8;
     prop_oneof![
         3 => Just(Step::Connect),
-        12 => (some.clone(), prop_oneof![6 => Just(0usize), 3 => Just(1), 1 => Just(2)], 0u8..5, prop::option::of(1u64..12_000))
+        12 => (some.clone(), prop_oneof![6 => Just(0usize), 3 => Just(1), 2 => Just(2), 1 => Just(3)], 0u8..5, prop::option::of(1u64..12_000))
             .prop_map(|(conn, app, id, timeout)| Step::Request { conn, app, id, timeout }),
         2 => (some.clone(), 0u8..5).prop_map(|(conn, id)| Step::Cancel { conn, id }),
         2 => (some.clone(), any::<bool>()).prop_map(|(conn, congested)| Step::Congested(conn, congested)),

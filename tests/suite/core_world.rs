@@ -9,7 +9,7 @@ use dirty_arbiter::arbiter::core::{
     Violation, WorkerExit, WorkerId, WorkerSignal, WorkerStage, WorkerStatus,
 };
 
-pub const APPS: [&str; 3] = ["every:App", "single:App", "nowhere:App"];
+pub const APPS: [&str; 4] = ["every:App", "single:App", "other:App", "nowhere:App"];
 pub const QUEUE: usize = 3;
 
 /// What the core moves around in place of bytes.
@@ -71,7 +71,7 @@ pub struct World {
     next_serial: u64,
     /// Reloads that were begun and have not ended.
     pub reloads: usize,
-    /// A reload failed, so that old workers may have stayed.
+    /// A replacement failed to boot, so that old workers may have stayed.
     kept_old: bool,
     /// Some worker has said that it does not serve every app.
     pub declined: bool,
@@ -80,9 +80,9 @@ pub struct World {
 /// What a reload brings.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Which of [`APPS`].
+    /// Which of the first three of [`APPS`].
     pub apps: [bool; 3],
-    /// How many workers load the second of them.
+    /// How many workers load each but the first of them.
     pub limit: Option<usize>,
     pub workers: usize,
     pub threads: u32,
@@ -107,7 +107,7 @@ impl World {
     pub fn new() -> World {
         let app = |index: usize, workers| AppAllocation { workers, ..AppAllocation::everywhere(APPS[index]) };
         let config = CoreConfig {
-            apps: vec![app(0, None), app(1, Some(1))],
+            apps: vec![app(0, None), app(1, Some(1)), app(2, Some(1))],
             workers: 2,
             threads: 2,
             timeout: Duration::from_secs(10),
@@ -174,23 +174,24 @@ impl World {
         let current = |worker: &WorkerStatus| {
             worker.state == WorkerStage::Ready && worker.generation == status.generation
         };
-        let kept = status.workers.iter().all(|worker| worker.state == WorkerStage::Ready);
-        let complete = status.workers.iter().all(current) || (self.kept_old && kept);
+        let ready = status.workers.iter().all(|worker| worker.state == WorkerStage::Ready);
         let count = status.workers.len();
         // A worker whose classes are all content with fewer has nothing to do, and its seat stays empty.
         let enough =
             count == status.target_workers || (self.declined && (1..status.target_workers).contains(&count));
-        !status.reloading && complete && enough
+        let as_it_was = self.kept_old && ready;
+        !status.reloading && (as_it_was || (enough && status.workers.iter().all(current)))
     }
 
     pub fn reload(&mut self, plan: &Plan) {
         let app = |index: usize| AppAllocation {
-            workers: if index == 1 { plan.limit } else { None },
+            workers: if index == 0 { None } else { plan.limit },
             ..AppAllocation::everywhere(APPS[index])
         };
-        let apps: Vec<AppAllocation> = (0..APPS.len()).filter(|index| plan.apps[*index]).map(app).collect();
+        let apps: Vec<AppAllocation> =
+            (0..plan.apps.len()).filter(|index| plan.apps[*index]).map(app).collect();
         // One app that every worker loads, so that every seat is filled.
-        let apps = if plan.apps[0] || plan.apps[2] { apps } else { [vec![app(0)], apps].concat() };
+        let apps = if plan.apps[0] { apps } else { [vec![app(0)], apps].concat() };
         let config =
             CoreConfig { apps, workers: plan.workers, threads: plan.threads, ..self.core.config().clone() };
         self.reloads += 1;
@@ -344,7 +345,8 @@ impl World {
             }
             Action::CloseSlot(slot) => self.worker(slot.worker).slots[slot.index as usize] = Slot::gone(),
             Action::Signal { worker, signal } => self.worker(worker).signalled = Some(signal),
-            Action::Log(Note::Aborting { .. } | _) => (),
+            Action::Log(Note::ReplacementFailed { .. }) => self.kept_old = true,
+            Action::Log(_) => (),
             Action::Adopt { .. } => self.kept_old = false,
             Action::ReloadEnded { failure, .. } => {
                 assert!(self.reloads > 0, "a reload ended twice");

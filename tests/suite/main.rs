@@ -24,6 +24,7 @@ mod core_examples;
 mod core_model;
 mod core_pool;
 mod core_properties;
+mod core_review;
 mod core_story;
 mod core_world;
 mod example_worker;

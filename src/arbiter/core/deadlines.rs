@@ -25,8 +25,8 @@ pub(super) enum Timer {
     DrainEnd,
     /// A worker may have been silent for too long (WORK-10).
     Watchdog(WorkerId),
-    /// The next worker is replaced, even if the last one that was still runs (POOL-9).
-    NextReplacement,
+    /// The next worker is replaced, even if this one, which was, still runs (POOL-9).
+    NextReplacement(WorkerId),
 }
 
 /// Timers in the order in which they are due.

@@ -6,17 +6,17 @@ use super::deadlines::Timer;
 use super::reload::Replacing;
 use super::state::{Doom, Seat, SeatApps, Slot, Worker, WorkerState};
 use super::timeouts::KILL_GRACE;
-use super::types::{Action, FAILING_TO_BOOT, Failure, Note, SlotId, WorkerExit, WorkerId, WorkerSignal};
+use super::types::{
+    Action, FAILING_TO_BOOT, Failure, Note, SERVED_NO_MORE, SlotId, WorkerExit, WorkerId, WorkerSignal,
+};
 use super::{Core, Mode, limit};
 
 /// How long after the end of a slot's connection its worker's death is awaited.
 const REAP_GRACE: Duration = Duration::from_millis(500);
 /// The first and the longest pause before a failed boot is tried again (POOL-5).
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// A worker that dies so soon after its READY, with nothing done, counts as one that failed to boot.
-const STILLBORN: Duration = Duration::from_secs(1);
-/// So many boot failures within this time make a seat `failed` (POOL-5).
-const FAILED_AFTER: (usize, Duration) = (5, Duration::from_secs(60));
+/// So many boot failures in a row make a seat `failed` (POOL-5).
+const FAILED_AFTER: u32 = 5;
 
 impl<F> Core<F> {
     /// Starts a worker on an empty seat, with the seat's apps (POOL-7).
@@ -52,6 +52,8 @@ impl<F> Core<F> {
             apps: loads.all.clone(),
             loads,
             generation,
+            threads: config.threads,
+            boot_timeout: limit(config.boot_timeout),
             started: now,
             dispatched: 0,
             served: 0,
@@ -64,6 +66,7 @@ impl<F> Core<F> {
             slots: Vec::new(),
             doomed: None,
             aborted: false,
+            stillborn: false,
         };
         self.workers.insert(id, worker);
         id
@@ -83,7 +86,7 @@ impl<F> Core<F> {
     }
 
     pub(super) fn spawned(&mut self, worker: WorkerId, now: Instant) {
-        if let Some(boot) = limit(self.config.boot_timeout) {
+        if let Some(boot) = self.workers.get(&worker).and_then(|worker| worker.boot_timeout) {
             self.deadlines.set(now + boot, Timer::Boot(worker));
         }
     }
@@ -104,8 +107,8 @@ impl<F> Core<F> {
         if self.reload.as_ref().is_some_and(|reload| reload.trial == Some(id)) {
             self.adopt(id, now, actions);
         }
-        let slots = self.config.threads;
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        let slots = worker.threads;
         worker.state = WorkerState::Ready;
         worker.slots = vec![Slot::Opening; slots as usize];
         (worker.ready, worker.alive) = (now, now);
@@ -114,12 +117,12 @@ impl<F> Core<F> {
         }
         actions.push(Action::Log(Note::WorkerReady(id)));
         actions.push(Action::OpenSlots { worker: id, slots });
+        let nothing_to_serve = worker.apps.is_empty();
         let Some(index) = worker.seat else { return };
-        if self.seats[index].replacement == Some(id) {
+        if self.seats.get(index).is_some_and(|seat| seat.replacement == Some(id)) {
             self.take_seat(id, index, now);
         }
-        let nothing_to_serve = self.workers.get(&id).is_some_and(|worker| worker.apps.is_empty());
-        let seat = &mut self.seats[index];
+        let Some(seat) = self.seats.get_mut(index) else { return };
         seat.failed = false;
         if nothing_to_serve {
             seat.vacant = true;
@@ -174,8 +177,9 @@ impl<F> Core<F> {
         });
         let expected = worker.retiring || worker.doomed == Some(Doom::Signalled);
         // One that dies of itself right after its READY has not really booted.
-        let stillborn = worker.dispatched == 0 && !expected && now < worker.ready + STILLBORN;
-        let boot_failed = self.mode == Mode::Serving && (worker.state == WorkerState::Booting || stillborn);
+        let stillborn = worker.stillborn || (!expected && worker.is_newborn(now));
+        let boot_failed = matches!(self.mode, Mode::Serving | Mode::Draining)
+            && (worker.state == WorkerState::Booting || stillborn);
         let is_trial = self.reload.as_ref().is_some_and(|reload| reload.trial == Some(id));
         if is_trial {
             return self.replacement_failed(id, exit, actions);
@@ -192,7 +196,10 @@ impl<F> Core<F> {
             if seat.worker.is_some() {
                 self.replacing = Replacing::Nobody;
             } else if boot_failed {
-                return self.boot_failed(index, id, exit, now, actions);
+                let generation = worker.generation;
+                return self.boot_failed(index, (id, generation), exit, now, actions);
+            } else if worker.state != WorkerState::Booting {
+                seat.failures = 0;
             }
         }
         self.counters.crashes += u64::from(!expected);
@@ -204,28 +211,40 @@ impl<F> Core<F> {
 
     fn boot_failed(
         &mut self,
-        seat_index: usize,
-        worker: WorkerId,
+        index: usize,
+        (worker, generation): (WorkerId, u64),
         exit: WorkerExit,
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
-        let seat = &mut self.seats[seat_index];
-        seat.failures.push_back(now);
-        if seat.failures.len() > 2 * FAILED_AFTER.0 {
-            seat.failures.pop_front();
-        }
-        let count = seat.failures.len();
-        let window = count.checked_sub(FAILED_AFTER.0).and_then(|first| seat.failures.get(first));
-        seat.failed |= window.is_some_and(|first| now.saturating_duration_since(*first) <= FAILED_AFTER.1);
-        let doubled = BACKOFF.0.saturating_mul(1 << count.saturating_sub(1).min(16)).min(BACKOFF.1);
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        seat.failures = seat.failures.saturating_add(1);
+        seat.failed |= seat.failures >= FAILED_AFTER;
+        let doubled = BACKOFF.0.saturating_mul(1 << (seat.failures - 1).min(16)).min(BACKOFF.1);
         let retry_in = doubled.mul_f64(jitter(worker));
         let failed = seat.failed;
-        self.deadlines.set(now + retry_in, Timer::Respawn(seat_index));
+        self.deadlines.set(now + retry_in, Timer::Respawn(index));
         actions.push(Action::Log(Note::BootFailed { worker, exit, retry_in, failed }));
-        let apps = self.seats[seat_index].apps.all.clone();
-        for app in apps.into_iter().filter(|app| self.has_failed(*app)).collect::<Vec<_>>() {
-            self.refuse_queue(app, FAILING_TO_BOOT, actions);
+        // A reload ends with the first worker of its configuration that fails (POOL-9).
+        if generation == self.generation {
+            self.fail_reload(worker, exit, actions);
+        }
+    }
+
+    /// A worker that is of no use: did it fail right after its READY, with nothing done?
+    pub(super) fn judge_birth(&mut self, id: WorkerId, now: Instant) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.stillborn |= worker.is_newborn(now);
+        }
+    }
+
+    /// Answers the requests that nobody will ever serve (POOL-5).
+    pub(super) fn refuse_hopeless(&mut self, actions: &mut Vec<Action<F>>) {
+        for app in 0..self.apps.len() {
+            if !self.apps[app].queue.is_empty() && self.has_failed(app) {
+                let loaded = self.seats.iter().any(|seat| seat.apps.all.contains(&app));
+                self.refuse_queue(app, if loaded { FAILING_TO_BOOT } else { SERVED_NO_MORE }, actions);
+            }
         }
     }
 
@@ -278,9 +297,10 @@ impl<F> Core<F> {
         if self.mode != Mode::Serving {
             return;
         }
-        let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.aborted) else { return };
+        let stays = |worker: &&mut Worker| worker.aborted || worker.stillborn;
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| !stays(worker)) else { return };
         let Some(index) = worker.seat.take() else { return };
-        let seat = &mut self.seats[index];
+        let Some(seat) = self.seats.get_mut(index) else { return };
         if seat.worker == Some(id) {
             seat.worker = seat.replacement.take();
             if seat.worker.is_some() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::config::CoreConfig;
 use super::deadlines::Timer;
-use super::state::{Doom, SeatApps, WorkerState};
+use super::state::{Doom, SeatApps, Worker, WorkerState};
 use super::types::{Action, Note, WorkerExit, WorkerId};
 use super::{Core, Mode};
 
@@ -30,14 +30,17 @@ pub(super) enum Replacing {
     Nobody,
     /// The new worker of a seat boots beside the old one.
     Booting(WorkerId),
-    /// The old worker has lost its seat and is still there.
-    Ending(WorkerId),
+    /// The old worker has lost its seat to the new one, and is still there.
+    Ending { old: WorkerId, new: WorkerId },
 }
 
 impl Replacing {
-    /// The next replacement need not wait for the last old worker's end.
-    pub fn without_ending(self) -> Self {
-        if matches!(self, Replacing::Ending(_)) { Replacing::Nobody } else { self }
+    /// The next replacement need not wait for this old worker's end.
+    pub fn without(self, ended: WorkerId) -> Self {
+        match self {
+            Replacing::Ending { old, .. } if old == ended => Replacing::Nobody,
+            other => other,
+        }
     }
 }
 
@@ -73,6 +76,9 @@ impl<F> Core<F> {
         self.config = reload.config.clone();
         actions.push(Action::Adopt { generation: self.generation });
         self.configure_apps();
+        // What boots to take a seat under the old configuration has come too late.
+        let late: Vec<WorkerId> = self.seats.iter_mut().filter_map(|seat| seat.replacement.take()).collect();
+        late.into_iter().for_each(|worker| self.retire(worker));
         self.arrange_seats();
         self.take_seat(trial, 0, now);
         // What kept failing may do better with the new configuration.
@@ -91,10 +97,11 @@ impl<F> Core<F> {
             worker.seat = Some(index);
         }
         self.replacing = Replacing::Nobody;
-        for old in [before, beside].into_iter().flatten().filter(|old| *old != id) {
+        // The one that held the seat last: the other has served nobody.
+        for old in [beside, before].into_iter().flatten().filter(|old| *old != id) {
             self.retire(old);
-            self.replacing = Replacing::Ending(old);
-            self.arm_graceful(now, Timer::NextReplacement);
+            self.replacing = Replacing::Ending { old, new: id };
+            self.arm_graceful(now, Timer::NextReplacement(old));
         }
     }
 
@@ -106,7 +113,7 @@ impl<F> Core<F> {
         }
     }
 
-    /// A new worker failed to boot: the old ones stay, and the reload ends (POOL-9).
+    /// A new worker failed to boot: the old ones stay (POOL-9).
     pub(super) fn replacement_failed(
         &mut self,
         worker: WorkerId,
@@ -114,12 +121,28 @@ impl<F> Core<F> {
         actions: &mut Vec<Action<F>>,
     ) {
         actions.push(Action::Log(Note::ReplacementFailed { worker, exit }));
-        self.replacing = Replacing::Nobody;
+        if self.replacing == Replacing::Booting(worker) {
+            self.replacing = Replacing::Nobody;
+            self.keep_outdated();
+        }
+        self.fail_reload(worker, exit, actions);
+    }
+
+    /// A worker failed to boot: that ends a reload, unless the reload has not come to that worker's configuration yet.
+    pub(super) fn fail_reload(&mut self, worker: WorkerId, exit: WorkerExit, actions: &mut Vec<Action<F>>) {
+        let trial = self.reload.as_ref().map(|reload| reload.trial);
+        if trial.is_some_and(|trial| trial.is_none_or(|trial| trial == worker)) {
+            self.keep_outdated();
+            let reason = format!("worker {worker} failed to boot: {exit}; the workers from before stay");
+            self.end_reload(Some(reason), actions);
+        }
+    }
+
+    /// No worker is replaced until the plan changes again.
+    fn keep_outdated(&mut self) {
         for index in 0..self.seats.len() {
             self.seats[index].kept |= self.is_outdated(index);
         }
-        let reason = format!("worker {worker} failed to boot: {exit}; the workers from before stay");
-        self.end_reload(Some(reason), actions);
     }
 
     /// Ends a reload before its time; what boots for it is to go.
@@ -146,6 +169,9 @@ impl<F> Core<F> {
                 self.doom(id, Doom::TerminateWhenAlone, now, actions);
             }
         }
+        if matches!(self.mode, Mode::Serving | Mode::Draining) {
+            self.refuse_hopeless(actions);
+        }
         if self.mode != Mode::Serving {
             return;
         }
@@ -153,7 +179,11 @@ impl<F> Core<F> {
             Replacing::Nobody => true,
             // Its seat may be gone by now.
             Replacing::Booting(new) => self.seats.iter().any(|seat| seat.replacement == Some(new)),
-            Replacing::Ending(old) => self.workers.contains_key(&old),
+            // An old worker that must stay until one of its apps is served elsewhere may be waiting for the next replacement.
+            Replacing::Ending { old, new } => self.workers.get(&old).is_some_and(|old| {
+                let boots = |new: &Worker| new.seat.is_some() && !new.is_available();
+                old.doomed.is_some() || self.workers.get(&new).is_some_and(boots)
+            }),
         };
         if !goes_on {
             self.replacing = Replacing::Nobody;
@@ -199,7 +229,9 @@ impl<F> Core<F> {
         let serves = self.workers.get(&old).is_some_and(|worker| worker.state != WorkerState::Booting);
         let new = self.start_worker(Some(index), apps, now, actions);
         if serves {
-            self.seats[index].replacement = Some(new);
+            if let Some(beside) = self.seats[index].replacement.replace(new) {
+                self.retire(beside);
+            }
             self.replacing = Replacing::Booting(new);
         } else {
             // Nobody misses one that boots: the new one takes its place at once.

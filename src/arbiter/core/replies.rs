@@ -90,6 +90,9 @@ impl<F> Core<F> {
         let (Some(key), Some(kind)) = (running, kind) else {
             return self.violated(slot, violation, now, actions);
         };
+        if kind == ReplyKind::Chunk && self.requests.get(&key).is_some_and(|request| request.ended) {
+            return self.stale(slot, id, actions);
+        }
         actions.push(Action::Log(Note::Violation { slot, violation: violation.clone() }));
         if kind == ReplyKind::Chunk {
             // The worker streams on: it is told to stop, and the slot is taken until it has.
@@ -128,7 +131,7 @@ impl<F> Core<F> {
         worker.served += 1;
         // A worker that serves has booted for good.
         if let Some(seat) = worker.seat.and_then(|index| self.seats.get_mut(index)) {
-            seat.failures.clear();
+            seat.failures = 0;
         }
     }
 
@@ -173,6 +176,7 @@ impl<F> Core<F> {
             self.forget(key);
         }
         self.set_slot(slot, Slot::Lost(None));
+        self.judge_birth(slot.worker, now);
         self.doom(slot.worker, Doom::TerminateWhenAlone, now, actions);
     }
 

@@ -102,8 +102,8 @@ pub(super) struct Seat {
     pub vacant: bool,
     /// How the last worker that held the seat ended.
     pub last_exit: Option<(WorkerId, WorkerExit, Instant)>,
-    /// Recent boot failures, oldest first.
-    pub failures: VecDeque<Instant>,
+    /// Boot failures in a row.
+    pub failures: u32,
     /// Too many of them: tried slowly, and no reason for a request to wait (POOL-5).
     pub failed: bool,
 }
@@ -127,6 +127,10 @@ pub(super) struct Worker {
     pub apps: Vec<usize>,
     /// The configuration that it was started with.
     pub generation: u64,
+    /// The slots that it was told to have.
+    pub threads: u32,
+    /// How long it may take to say READY.
+    pub boot_timeout: Option<Duration>,
     pub started: Instant,
     /// When it said READY.
     pub ready: Instant,
@@ -146,7 +150,12 @@ pub(super) struct Worker {
     pub doomed: Option<Doom>,
     /// It was told to die at once, and will be made to.
     pub aborted: bool,
+    /// It failed right after its READY, with nothing done: that is no better than a failed boot (POOL-14).
+    pub stillborn: bool,
 }
+
+/// A worker that fails so soon after its READY, with nothing done, counts as one that failed to boot (POOL-14).
+const NEWBORN: Duration = Duration::from_secs(1);
 
 /// How far a worker has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +196,7 @@ impl Seat {
     /// What went wrong or was not needed under an earlier plan says nothing about this one.
     pub fn begin_anew(&mut self) {
         (self.kept, self.vacant, self.failed) = (false, false, false);
-        self.failures.clear();
+        self.failures = 0;
     }
 }
 
@@ -196,6 +205,11 @@ impl Worker {
     pub fn is_available(&self) -> bool {
         let open = |slot: &Slot| matches!(slot, Slot::Idle { .. } | Slot::Busy(_));
         self.state == WorkerState::Ready && self.slots.iter().any(open)
+    }
+
+    /// Whether it has been ready for a moment only, and was given nothing to do.
+    pub fn is_newborn(&self, now: Instant) -> bool {
+        self.state != WorkerState::Booting && self.dispatched == 0 && now < self.ready + NEWBORN
     }
 
     pub fn serves(&self, app: usize) -> bool {

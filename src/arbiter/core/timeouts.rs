@@ -71,7 +71,7 @@ impl<F> Core<F> {
                 Timer::Respawn(seat) => self.spawn(seat, now, actions),
                 Timer::DrainEnd => self.drain_end(actions),
                 Timer::Watchdog(worker) => self.watchdog(worker, now, actions),
-                Timer::NextReplacement => self.replacing = self.replacing.without_ending(),
+                Timer::NextReplacement(old) => self.replacing = self.replacing.without(old),
             }
         }
     }
@@ -122,8 +122,14 @@ impl<F> Core<F> {
             return;
         };
         let due = worker.alive + silence;
-        if due > now {
-            self.deadlines.set(due, Timer::Watchdog(id));
+        // A timer that fires late means that the arbiter itself stood still: what the worker has sent meanwhile is yet to be
+        // read.
+        let late = now.saturating_duration_since(due) > silence / 4;
+        if due > now || late {
+            if late {
+                worker.alive = now;
+            }
+            self.deadlines.set(worker.alive + silence, Timer::Watchdog(id));
             return;
         }
         worker.state = WorkerState::Draining;
@@ -155,6 +161,7 @@ impl<F> Core<F> {
                 self.set_slot(slot, Slot::Lost(None));
             }
         }
+        self.judge_birth(id, now);
         self.doom(id, Doom::TerminateWhenAlone, now, actions);
     }
 }

@@ -359,6 +359,8 @@ pub enum Failure {
 
 /// Why no worker can be had while the arbiter ends.
 pub(super) const SHUTTING_DOWN: &str = "the arbiter is shutting down";
+/// Why no worker can be had for an app that a reload has taken away.
+pub(super) const SERVED_NO_MORE: &str = "no worker serves it any more";
 /// Why no worker can be had for an app that has failed.
 pub(super) const FAILING_TO_BOOT: &str = "its workers fail to boot";
 
