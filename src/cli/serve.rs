@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::logging::{self, LogFile};
 use super::setting_flags::ConfigurationArgs;
 use super::title;
-use crate::arbiter::{Arbiter, ArbiterConfig, ArbiterError};
+use crate::arbiter::{Arbiter, ArbiterConfig, ArbiterError, CommandHooks};
 use crate::config::{self, ConfigErrors, Environment, Loaded, Settings};
 
 /// Run an arbiter and its worker processes until SIGTERM.
@@ -37,7 +37,8 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     });
     match loaded.and_then(|(loaded, arbiter, log_file, built_in)| {
         warn(&loaded);
-        serve(arbiter, reloader(args, loaded.settings, built_in), log_file)
+        let hooks = loaded.hooks;
+        serve(arbiter, reloader(args, loaded.settings, hooks.clone(), built_in), hooks, log_file)
     }) {
         Ok(()) => Exit::Ok.into(),
         Err(ServeError::Configuration(errors)) => refuse("dirty serve", &errors),
@@ -95,6 +96,7 @@ fn load(args: &ServeArgs, built_in: &[OsString]) -> Result<(Loaded, ArbiterConfi
 fn reloader(
     args: ServeArgs,
     running: Settings,
+    hooks: CommandHooks,
     built_in: Vec<OsString>,
 ) -> impl Fn() -> Result<ArbiterConfig, String> + 'static {
     move || {
@@ -104,6 +106,7 @@ fn reloader(
         let on_a_line = |errors: ConfigErrors| errors.to_string().replace('\n', "; ");
         let (loaded, kept) = config::reload(&sources, &running).map_err(on_a_line)?;
         let arbiter = loaded.arbiter(built_in.clone()).map_err(on_a_line)?;
+        hooks.replace(&loaded.hooks);
         warn(&loaded);
         if !kept.is_empty() {
             tracing::warn!(
@@ -122,6 +125,7 @@ fn warn(loaded: &Loaded) {
 fn serve(
     config: ArbiterConfig,
     reload: impl Fn() -> Result<ArbiterConfig, String> + 'static,
+    hooks: CommandHooks,
     log_file: Option<Arc<LogFile>>,
 ) -> Result<(), ServeError> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -129,7 +133,8 @@ fn serve(
     let _context = runtime.enter();
     ignore_until_it_runs().map_err(system("handle signals"))?;
     let summary = summary(&config);
-    let mut arbiter = Arbiter::bind(config).map_err(ArbiterError::from)?.with_reload(reload);
+    let mut arbiter =
+        Arbiter::bind(config).map_err(ArbiterError::from)?.with_reload(reload).with_hooks(hooks);
     if let Some(file) = log_file {
         arbiter = arbiter.on_reopen_logs(move || file.reopen());
     }

@@ -2,12 +2,11 @@
 
 use std::ffi::OsString;
 
-use super::hooks::HookCommands;
 use super::log::{LogFormat, LogSettings};
 use super::setting::Key;
 use super::settings::Settings;
 use crate::arbiter::core::AppAllocation;
-use crate::arbiter::{ArbiterConfig, Compat, SocketAccess};
+use crate::arbiter::{ArbiterConfig, CommandHooks, Compat, SocketAccess};
 use crate::wire::Limits;
 
 /// The most that fits; on a 32-bit system the largest settings are cut.
@@ -65,15 +64,18 @@ impl Settings {
     }
 
     /// What the hooks are.
-    pub(super) fn hooks(&self) -> HookCommands {
-        let command = |key| self.text(key).map(str::to_owned);
-        HookCommands {
-            on_dirty_starting: command(Key::OnDirtyStarting),
-            dirty_post_fork: command(Key::PostFork),
-            dirty_worker_init: command(Key::WorkerInit),
-            dirty_worker_exit: command(Key::WorkerExit),
-            timeout: self.time(Key::HookTimeout),
-        }
+    pub(super) fn hooks(&self) -> CommandHooks {
+        let hooks = CommandHooks::new().with_timeout(self.time(Key::HookTimeout));
+        let commands: [(Key, fn(CommandHooks, String) -> CommandHooks); 4] = [
+            (Key::OnDirtyStarting, CommandHooks::with_on_dirty_starting),
+            (Key::PostFork, CommandHooks::with_dirty_post_fork),
+            (Key::WorkerInit, CommandHooks::with_dirty_worker_init),
+            (Key::WorkerExit, CommandHooks::with_dirty_worker_exit),
+        ];
+        commands.into_iter().fold(hooks, |hooks, (key, with)| match self.text(key) {
+            Some(command) => with(hooks, command.to_owned()),
+            None => hooks,
+        })
     }
 
     /// What is logged, how, and where.

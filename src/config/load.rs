@@ -7,14 +7,13 @@ use super::checks;
 use super::environment::{CONFIG, Environment};
 use super::error::{ConfigError, ConfigErrors};
 use super::file;
-use super::hooks::HookCommands;
 use super::layer::Assignment;
 use super::log::LogSettings;
 use super::origin::Origin;
 use super::setting::{Key, SETTINGS, Setting};
 use super::settings::Settings;
 use super::value::Value;
-use crate::arbiter::{ArbiterConfig, SocketAccess};
+use crate::arbiter::{ArbiterConfig, CommandHooks, SocketAccess};
 use crate::discovery::{self, DiscoveryError};
 
 /// Where a configuration is read from, besides the defaults: each over the one before it.
@@ -34,8 +33,7 @@ pub(crate) struct Loaded {
     /// The value of every setting, with its origin.
     pub settings: Settings,
     /// What is run at points of the life cycle.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by who runs the hooks"))]
-    pub hooks: HookCommands,
+    pub hooks: CommandHooks,
     /// What is logged, how, and where.
     pub log: LogSettings,
     /// What is allowed, and probably not meant.

@@ -9,7 +9,6 @@ mod checks;
 mod environment;
 mod error;
 mod file;
-mod hooks;
 mod kind;
 mod layer;
 mod load;

@@ -76,3 +76,27 @@ fn a_reload_of_a_wrong_file_takes_nothing_of_it_and_says_everything() {
     assert_eq!(peer.call("whoami", "[]"), worker, "the workers are the same");
     assert_eq!(arbiter.call_demo(), NOT_THERE);
 }
+
+#[test]
+fn the_hooks_of_a_configuration_file_run_in_the_order_of_the_life_cycle() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, diary) = (directory.path().join("dirty.toml"), directory.path().join("diary"));
+    let note = format!(r#"'read -r context; echo "$DIRTY_HOOK $context" >> {}'"#, diary.display());
+    let hooks = ["on_dirty_starting", "dirty_post_fork", "dirty_worker_init", "dirty_worker_exit"];
+    let table: String = hooks.iter().map(|hook| format!("{hook} = {note}\n")).collect();
+    std::fs::write(&file, format!("dirty_workers = 1\n[dirty_hooks]\n{table}")).unwrap();
+    let mut served = Served::start(&["--config", file.to_str().unwrap()]);
+    let pid = served.connect().call("whoami", "[]")["result"]["pid"].clone();
+    served.signal(Signal::SIGTERM);
+    assert_eq!(served.wait().code(), Some(0));
+    let diary = std::fs::read_to_string(diary).unwrap();
+    let lines: Vec<(&str, Value)> = diary
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(hook, context)| (hook, serde_json::from_str(context).unwrap()))
+        .collect();
+    assert_eq!(lines.iter().map(|(hook, _)| *hook).collect::<Vec<_>>(), hooks);
+    for (hook, context) in &lines[1..] {
+        assert_eq!(context["worker"]["pid"], pid, "{hook} {context}");
+    }
+}
