@@ -182,6 +182,17 @@ impl<F> Core<F> {
         self.workers.values().filter(|worker| worker.state == WorkerState::Ready).count()
     }
 
+    /// Whether requests for this app are accepted, as far as the configuration goes.
+    pub fn configures(&self, app_path: &str) -> bool {
+        self.configured_app(app_path).is_some()
+    }
+
+    /// Whether requests for this app reach a worker at once, or as soon as a slot is free.
+    pub fn is_served(&self, app_path: &str) -> bool {
+        let reached = |app| self.workers.values().any(|worker| worker.is_available() && worker.serves(app));
+        self.configured_app(app_path).is_some_and(reached)
+    }
+
     /// Whether an idle slot could take a queued request: never true between two events (POOL-1).
     pub fn starves(&self) -> bool {
         (0..self.apps.len()).any(|app| self.first_ready(app).is_some() && self.idle_slot(app).is_some())
