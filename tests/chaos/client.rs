@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections of one process, and requests in flight on each.
 const CONNECTIONS: u64 = 4;
 const IN_FLIGHT: usize = 8;
+/// Of a process's connections only this one is ever left: what the arbiter owes to the others is missed in the end.
+const LEAVES: u64 = 0;
 
 /// Runs until standard input ends, then prints what became of every request, as JSON.
 pub fn run(socket: &Path, name: &str, seed: u64) {
@@ -25,8 +27,7 @@ pub fn run(socket: &Path, name: &str, seed: u64) {
         let connections: Vec<_> = (0..CONNECTIONS)
             .map(|number| {
                 let stop = &stop;
-                scope
-                    .spawn(move || connection(socket, &format!("{name}.{number}"), seed * 100 + number, stop))
+                scope.spawn(move || connection(socket, name, number, seed, stop))
             })
             .collect();
         let _ = io::stdin().read_to_end(&mut Vec::new());
@@ -39,14 +40,15 @@ pub fn run(socket: &Path, name: &str, seed: u64) {
 }
 
 /// One connection after another, each with its own requests.
-fn connection(socket: &Path, name: &str, seed: u64, stop: &AtomicBool) -> Tally {
+fn connection(socket: &Path, name: &str, number: u64, seed: u64, stop: &AtomicBool) -> Tally {
+    let seed = seed * 100 + number;
     let mut all = Tally::default();
     let mut life = 0;
     while !stop.load(Ordering::Relaxed) {
         life += 1;
-        let mut ledger = Ledger::new(format!("{name}.{life}"), seed * 1000 + life);
+        let mut ledger = Ledger::new(format!("{name}.{number}.{life}"), seed * 1000 + life);
         match UnixStream::connect(socket) {
-            Ok(stream) => converse(stream, &mut ledger, stop),
+            Ok(stream) => converse(stream, &mut ledger, number == LEAVES, stop),
             Err(error) => ledger.tally.wrong.push(format!("cannot connect: {error}")),
         }
         all.add(ledger.tally);
@@ -54,8 +56,8 @@ fn connection(socket: &Path, name: &str, seed: u64, stop: &AtomicBool) -> Tally 
     all
 }
 
-/// Keeps the connection busy until it is told to stop, or leaves it in the middle of everything.
-fn converse(mut stream: UnixStream, ledger: &mut Ledger, stop: &AtomicBool) {
+/// Keeps the connection busy until it is told to stop, or, if it is one that `leaves`, goes in the middle of everything.
+fn converse(mut stream: UnixStream, ledger: &mut Ledger, leaves: bool, stop: &AtomicBool) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     loop {
         while ledger.open.len() < IN_FLIGHT && !stop.load(Ordering::Relaxed) {
@@ -69,7 +71,7 @@ fn converse(mut stream: UnixStream, ledger: &mut Ledger, stop: &AtomicBool) {
         if ledger.open.is_empty() {
             return;
         }
-        if ledger.chance(1) {
+        if leaves && ledger.chance(4) {
             // Gone without a word: what was asked for is nobody's any more.
             (0..ledger.open.len()).for_each(|_| ledger.tally.count("left"));
             return;

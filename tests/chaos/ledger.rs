@@ -105,7 +105,8 @@ impl Ledger {
     pub fn ask(&mut self) -> (String, String) {
         let random = &mut self.random;
         let ask = match random.random_range(0..1000) {
-            0..500 => Ask::Echo,
+            0..450 => Ask::Echo,
+            450..500 => Ask::NoApp,
             500..600 => Ask::Sleep(f64::from(random.random_range(0..50u32)) / 1000.0),
             600..750 => Ask::Count(random.random_range(0..200)),
             750..800 => Ask::SlowCount(random.random_range(1..8), 0.005),

@@ -19,6 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use dirty_arbiter::control::{ControlClient, WorkerState};
 use ledger::Tally;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -126,6 +127,33 @@ impl Arbiter {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// Sockets and whatever else lies in the directory of its socket: two of every worker are there.
+    fn files(&self) -> usize {
+        fn count(directory: &Path) -> usize {
+            let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+            entries.map(|entry| 1 + count(&entry.path())).sum()
+        }
+        count(self.socket.parent().unwrap())
+    }
+
+    /// What it still holds of anybody's, by its own account; `None` when it is at rest, with all its workers ready.
+    fn unrest(&self) -> Option<String> {
+        let status = match ControlClient::new(&self.socket).limit(Duration::from_secs(5)).status() {
+            Ok(status) => status,
+            Err(error) => return Some(error.to_string()),
+        };
+        let requests: u64 = status.apps.iter().map(|app| app.queued + app.running).sum();
+        let ready = status.workers.iter().filter(|worker| worker.state == WorkerState::Ready).count();
+        let (workers, connections) = (status.workers.len(), status.arbiter.connections);
+        let reloading = status.arbiter.reloading;
+        let at_rest = (requests, connections, ready, workers, reloading) == (0, 0, 3, 3, false);
+        (!at_rest).then(|| {
+            format!(
+                "{requests} requests, {connections} connections, {ready} of {workers} workers ready, reloading: {reloading}"
+            )
+        })
+    }
+
     fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
@@ -212,7 +240,7 @@ fn chaos() -> Result<(), String> {
     // What one quiet round of calls leaves behind is the base.
     Clients::start(&arbiter.socket, 1, seed).stop()?;
     let base = within(Duration::from_secs(10), "a quiet arbiter", || arbiter.workers().len() == 3)
-        .map(|_| (arbiter.descriptors(), arbiter.resident_kib()))?;
+        .map(|_| (arbiter.descriptors(), arbiter.resident_kib(), arbiter.files()))?;
     let clients = Clients::start(&arbiter.socket, 3, seed);
     let mut storm = Storm::new(seed);
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -236,6 +264,10 @@ fn chaos() -> Result<(), String> {
     }
     within(Duration::from_secs(20), "three workers again", || arbiter.workers().len() == 3)
         .map_err(|e| problem(&e))?;
+    within(Duration::from_secs(20), "rest", || arbiter.unrest().is_none())
+        .map_err(|error| problem(&format!("{error}: {}", arbiter.unrest().unwrap_or_default())))?;
+    within(Duration::from_secs(10), "the files of the beginning", || arbiter.files() == base.2)
+        .map_err(|error| problem(&format!("{error}: {} and not {}", arbiter.files(), base.2)))?;
     within(Duration::from_secs(10), "the descriptors of the beginning", || arbiter.descriptors() <= base.0)
         .map_err(|error| problem(&format!("{error}: {} and not {}", arbiter.descriptors(), base.0)))?;
     let grown = arbiter.resident_kib().saturating_sub(base.1);

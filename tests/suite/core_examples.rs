@@ -140,6 +140,11 @@ fn a_full_queue_refuses_with_the_time_to_come_back() {
     let Some(Failure::Overloaded { bound: 2, retry_after, .. }) = refused else { panic!("{refused:?}") };
     assert!(retry_after >= Duration::from_millis(100));
     assert_eq!(failure(&story.request("another app", "b:B"), "another app"), None, "queues are per app");
+    // Where nothing may wait, a free slot is all that is needed.
+    let mut story = Story::begin(1, 1, |config| config.queue = 0);
+    assert!(dispatched(&story.request("runs", "a:A")).is_some());
+    let refused = failure(&story.request("too many", "a:A"), "too many");
+    assert!(matches!(refused, Some(Failure::Overloaded { bound: 0, .. })), "{refused:?}");
 }
 
 #[test]
@@ -267,6 +272,9 @@ fn a_half_closed_connection_is_closed_after_its_last_answer() {
     assert_eq!(story.reply(slot(1, 0), ReplyKind::Response, "1").len(), 1);
     let last = story.reply(slot(2, 0), ReplyKind::Response, "2");
     assert_eq!(last.last(), Some(&Action::CloseConn(CLIENT)));
+    // One that waits for nothing is closed at once.
+    let mut story = Story::begin(1, 1, |_| ());
+    assert_eq!(story.on(Event::HalfClosed(CLIENT)), [Action::CloseConn(CLIENT)]);
 }
 
 #[test]

@@ -9,22 +9,6 @@ use dirty_arbiter::arbiter::core::{
 
 use crate::core_story::*;
 
-const TERM: WorkerSignal = WorkerSignal::Terminate;
-
-/// No worker is started.
-fn nobody() -> Vec<u64> {
-    Vec::new()
-}
-
-/// No worker is told to end.
-fn untold() -> Vec<(u64, WorkerSignal)> {
-    Vec::new()
-}
-
-fn limited(app_path: &str, workers: usize) -> AppAllocation {
-    AppAllocation { workers: Some(workers), ..app(app_path) }
-}
-
 fn owned(app_paths: &[&str]) -> Vec<String> {
     app_paths.iter().map(|path| (*path).to_owned()).collect()
 }
@@ -189,6 +173,7 @@ fn the_pool_grows_and_shrinks_by_one() {
     assert_eq!(ended(&story.on(Event::Scale(2))), [(3, TERM)]);
     story.exits(3, WorkerExit::Code(0));
     assert_eq!(story.workers(), [(1, Ready, 0), (2, Ready, 0)]);
+    assert_eq!(story.on(Event::Scale(2)), [], "it has two");
     // Never to nothing.
     assert_eq!(story.on(Event::Scale(0)), []);
 }
@@ -347,6 +332,8 @@ fn what_happened_is_counted_per_app_and_worker() {
     let errors: Vec<(&str, u64)> = app.counters.errors.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     assert_eq!(errors, [("DirtyAppError", 1), ("DirtyOverloadedError", 1), ("DirtyTimeoutError", 1)]);
     assert_eq!((app.counters.timeouts, app.counters.crashes, app.counters.stale_frames), (1, 0, 1));
+    let total = story.core.counters();
+    assert_eq!((total.requests, total.timeouts, total.crashes, total.stale_frames), (3, 1, 0, 1));
     // Waits: 0, 3 and 0 seconds. Runs: 3 and 0 seconds.
     assert_eq!((app.wait_time.counts().iter().sum::<u64>(), app.wait_time.sum()), (3, seconds(3)));
     assert_eq!((app.run_time.counts()[11], app.run_time.sum()), (1, seconds(3)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dirty_arbiter::arbiter::core::{ConnId, Event, ReplyKind, SlotId, WorkerExit, WorkerId};
 use proptest::prelude::*;
 
-use crate::core_world::{APPS, Plan, World};
+use crate::core_world::{APPS, Plan, Worker, World};
 
 /// One thing that happens. The numbers choose among what there is at that moment.
 #[derive(Debug, Clone)]
@@ -165,11 +165,18 @@ impl World {
                 self.exit(worker, exit);
             }
             Step::Serves { worker, only } => {
-                // The first seat loads every app that limits itself.
-                let told = |id: &WorkerId| !self.workers[id].ready && self.workers[id].seat > 0;
-                let Some(worker) = pick(&workers, worker).filter(told) else { return };
-                let apps = if only { vec![APPS[0].to_owned()] } else { APPS.map(str::to_owned).to_vec() };
-                self.declined |= only;
+                let Some(worker) = pick(&workers, worker).filter(|id| !self.workers[id].ready) else {
+                    return;
+                };
+                let Worker { seat, fixed, .. } = &self.workers[&worker];
+                // The first seat loads every app that limits itself; what is not its to refuse, it may try to.
+                let refused = |app: &&str| match seat {
+                    0 => fixed.iter().any(|fixed| fixed == app),
+                    _ => *app != APPS[0],
+                };
+                let apps = APPS.iter().filter(|app| !only || !refused(app));
+                let apps: Vec<String> = apps.map(|app| (*app).to_owned()).collect();
+                self.declined |= only && *seat > 0;
                 self.feed(Event::Serves { worker, apps: &apps });
             }
             Step::Alive(worker) => {

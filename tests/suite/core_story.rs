@@ -8,6 +8,7 @@ use dirty_arbiter::arbiter::core::{
 };
 
 pub const CLIENT: ConnId = ConnId(1);
+pub const TERM: WorkerSignal = WorkerSignal::Terminate;
 
 pub struct Story {
     pub core: Core<&'static str>,
@@ -18,6 +19,11 @@ pub type Actions = Vec<Action<&'static str>>;
 
 pub fn app(app_path: &str) -> AppAllocation {
     AppAllocation::everywhere(app_path)
+}
+
+/// An app that so many workers load.
+pub fn limited(app_path: &str, workers: usize) -> AppAllocation {
+    AppAllocation { workers: Some(workers), ..app(app_path) }
 }
 
 pub fn slot(worker: u64, index: u32) -> SlotId {
@@ -142,6 +148,24 @@ pub fn ended(actions: &Actions) -> Vec<(u64, WorkerSignal)> {
         _ => None,
     };
     actions.iter().filter_map(worker).collect()
+}
+
+/// No worker is started.
+pub fn nobody() -> Vec<u64> {
+    Vec::new()
+}
+
+/// No worker is told to end.
+pub fn untold() -> Vec<(u64, WorkerSignal)> {
+    Vec::new()
+}
+
+/// Whether the end of a worker is told as one that it had been asked for.
+pub fn expected(actions: &Actions) -> Option<bool> {
+    actions.iter().find_map(|action| match action {
+        Action::Log(Note::WorkerExited { expected, .. }) => Some(*expected),
+        _ => None,
+    })
 }
 
 /// How a reload ended, if it did.

@@ -52,6 +52,8 @@ impl Slot {
 #[derive(Debug, Clone, Default)]
 pub struct Worker {
     pub seat: usize,
+    /// The apps that it may not refuse (WORK-14).
+    pub fixed: Vec<String>,
     pub spawned: bool,
     pub ready: bool,
     pub signalled: Option<WorkerSignal>,
@@ -327,10 +329,10 @@ impl World {
                     "cancelled what does not run there"
                 );
             }
-            Action::Spawn { worker, apps, seat, .. } => {
+            Action::Spawn { worker, apps, fixed, seat, .. } => {
                 assert!(!apps.is_empty());
                 assert!(
-                    self.workers.insert(worker, Worker { seat, ..Worker::default() }).is_none(),
+                    self.workers.insert(worker, Worker { seat, fixed, ..Worker::default() }).is_none(),
                     "a worker id was used twice"
                 );
             }
