@@ -66,21 +66,6 @@ fn a_failed_seat_that_is_to_load_other_apps_is_given_a_new_chance() {
 }
 
 #[test]
-fn a_reload_whose_new_seat_keeps_failing_ends_and_says_so() {
-    let mut story = Story::begin(1, 1, |_| ());
-    story.reload(|config| config.workers = 2);
-    assert_eq!(started(&story.worker_ready(2)), [3]);
-    let mut end = None;
-    for worker in 3..=7 {
-        assert_eq!(end, None);
-        end = reloaded(&story.exits(worker, NOT_BOOTED));
-        story.after(seconds(3));
-    }
-    let (generation, reason) = end.expect("the reload has ended");
-    assert!(generation == 1 && reason.unwrap().contains("keeps failing to boot"));
-}
-
-#[test]
 fn a_shorter_limit_holds_for_a_stream_from_its_next_chunk() {
     let mut story = Story::begin(1, 1, |_| ());
     story.request("1", "a:A");

@@ -242,16 +242,13 @@ impl<F> Core<F> {
     }
 
     fn end_reload_if_complete(&mut self, actions: &mut Vec<Action<F>>) {
-        let mut failed = None;
-        for seat in &self.seats {
+        let complete = self.seats.iter().all(|seat| {
             let worker = seat.worker.and_then(|id| self.workers.get(&id));
-            match worker {
-                Some(worker) if worker.generation == self.generation && worker.is_available() => (),
-                _ if seat.vacant => (),
-                _ if seat.failed => failed = Some("a worker of the new configuration keeps failing to boot"),
-                _ => return,
-            }
+            let current = |worker: &Worker| worker.generation == self.generation && worker.is_available();
+            seat.vacant || worker.is_some_and(current)
+        });
+        if complete {
+            self.end_reload(None, actions);
         }
-        self.end_reload(failed.map(str::to_owned), actions);
     }
 }
