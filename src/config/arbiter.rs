@@ -65,17 +65,20 @@ impl Settings {
 
     /// What the hooks are.
     pub(super) fn hooks(&self) -> CommandHooks {
-        let hooks = CommandHooks::new().with_timeout(self.time(Key::HookTimeout));
-        let commands: [(Key, fn(CommandHooks, String) -> CommandHooks); 4] = [
-            (Key::OnDirtyStarting, CommandHooks::with_on_dirty_starting),
-            (Key::PostFork, CommandHooks::with_dirty_post_fork),
-            (Key::WorkerInit, CommandHooks::with_dirty_worker_init),
-            (Key::WorkerExit, CommandHooks::with_dirty_worker_exit),
-        ];
-        commands.into_iter().fold(hooks, |hooks, (key, with)| match self.text(key) {
-            Some(command) => with(hooks, command.to_owned()),
-            None => hooks,
-        })
+        let mut hooks = CommandHooks::new().with_timeout(self.time(Key::HookTimeout));
+        if let Some(command) = self.text(Key::OnDirtyStarting) {
+            hooks = hooks.with_on_dirty_starting(command);
+        }
+        if let Some(command) = self.text(Key::PostFork) {
+            hooks = hooks.with_dirty_post_fork(command);
+        }
+        if let Some(command) = self.text(Key::WorkerInit) {
+            hooks = hooks.with_dirty_worker_init(command);
+        }
+        if let Some(command) = self.text(Key::WorkerExit) {
+            hooks = hooks.with_dirty_worker_exit(command);
+        }
+        hooks
     }
 
     /// What is logged, how, and where.
