@@ -4,7 +4,17 @@
 """
 
 from ._call import Call, current_call
+from ._discovery import set_dirty_socket_path
 from .app import DirtyApp
+from .client import (
+    DirtyAsyncStream,
+    DirtyClient,
+    DirtyStream,
+    close_dirty_client,
+    close_dirty_client_async,
+    get_dirty_client,
+    get_dirty_client_async,
+)
 from .errors import (
     DirtyAppError,
     DirtyAppNotFoundError,
@@ -23,13 +33,21 @@ __all__ = [
     "DirtyApp",
     "DirtyAppError",
     "DirtyAppNotFoundError",
+    "DirtyAsyncStream",
     "DirtyCancelledError",
+    "DirtyClient",
     "DirtyConnectionError",
     "DirtyError",
     "DirtyNoWorkersAvailableError",
     "DirtyOverloadedError",
     "DirtyProtocolError",
+    "DirtyStream",
     "DirtyTimeoutError",
     "DirtyWorkerError",
+    "close_dirty_client",
+    "close_dirty_client_async",
     "current_call",
+    "get_dirty_client",
+    "get_dirty_client_async",
+    "set_dirty_socket_path",
 ]

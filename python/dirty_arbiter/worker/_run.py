@@ -45,6 +45,9 @@ class Port(Protocol):
     def was_cancelled(self) -> bool:
         """Whether the call is known to have been cancelled."""
 
+    def failed(self, error: BaseException) -> None:
+        """Is told what the action raised, before the caller is."""
+
     def wait_for(self, work: Callable[[], Awaitable[None]]) -> None:
         """Runs asynchronous work to its end; cancels it when the call is cancelled."""
 
@@ -87,6 +90,7 @@ class Runner:
         except Gone:
             raise
         except BaseException as error:
+            port.failed(error)
             port.send(self._failure(request, error, port.was_cancelled()))
 
     def refuse(self, request: dict[str, Any], problem: str, pointer: str) -> bytes:

@@ -117,6 +117,9 @@ class _SlotPort:
     def was_cancelled(self) -> bool:
         return self._link.was_cancelled(self._number)
 
+    def failed(self, error: BaseException) -> None:
+        pass
+
     def wait_for(self, work: Callable[[], Awaitable[None]]) -> None:
         outcome: list[BaseException | None] = []
 
