@@ -1,6 +1,6 @@
 """Dirty arbiters for Python: apps in a pool of their own, called from web workers.
 
-    from dirty_arbiter import DirtyApp, get_dirty_client
+from dirty_arbiter import DirtyApp, get_dirty_client
 """
 
 from ._call import Call, current_call

@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 
 from . import _failure
-from ._exchange import Exchange, Event, Inbox
+from ._exchange import Event, Exchange, Inbox
 from ._frame import BadFrame, FrameDecoder, Limits
 from ._messages import request_frame
 from .errors import DirtyError
@@ -237,8 +237,9 @@ class Connection:
             alarm = self._alarm in events
             readable, writable = bool(got & ~select.POLLOUT), bool(got & select.POLLOUT)
         else:
-            reading, writing, _ = select.select([self._socket, self._alarm], [self._socket] if to_write else [], [], wait)
-            readable, writable, alarm = self._socket in reading, bool(writing), self._alarm in reading
+            number = self._socket.fileno()
+            reading, writing, _ = select.select([number, self._alarm], [number] if to_write else [], [], wait)
+            readable, writable, alarm = number in reading, bool(writing), self._alarm in reading
         if alarm:
             try:
                 os.read(self._alarm, 4096)

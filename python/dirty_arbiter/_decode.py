@@ -7,7 +7,7 @@ from typing import Any
 from . import _json
 from ._frame import BadFrame, Limits
 from ._shape import Misshapen, shown
-from ._shapes import MESSAGES, RESERVED, RECEIVERS
+from ._shapes import MESSAGES, RECEIVERS, RESERVED
 
 _ID = MESSAGES["end"].members["id"]
 _TYPE_EXPECTED = "a string"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from binascii import b2a_base64
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ._json import escape, pointer
 
@@ -37,9 +38,7 @@ class Unsendable(Exception):
         self.requirement = requirement
 
 
-_encode_plain = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+_encode_plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
 _encode_text = json.encoder.encode_basestring
 
 _LEAVES = frozenset({str, bool, float, type(None)})
@@ -57,9 +56,7 @@ def encode_text(text: str) -> bytes:
     return utf8(_encode_text(text))
 
 
-def encode(
-    value: Any, place: str, hinting: str, hints: dict[str, str], max_depth: int, max_bytes: int
-) -> list[bytes]:
+def encode(value: Any, place: str, hinting: str, hints: dict[str, str], max_depth: int, max_bytes: int) -> list[bytes]:
     """JSON text of a value, in parts. `place` is the JSON Pointer of the value in its message; hints go to `hints`."""
     above = place.count("/")
     if _is_plain(value, place, hinting, min(max_depth - above, _RECURSION), max_bytes):
@@ -128,9 +125,7 @@ class _Open:
 
 
 class _Writer:
-    def __init__(
-        self, place: str, hinting: str, hints: dict[str, str], levels: int, max_bytes: int
-    ) -> None:
+    def __init__(self, place: str, hinting: str, hints: dict[str, str], levels: int, max_bytes: int) -> None:
         self._place = place
         self._hinting = hinting
         self._hints = hints

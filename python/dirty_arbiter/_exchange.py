@@ -127,9 +127,7 @@ class Exchange:
         try:
             return decode(payload, self._limits, "client")
         except Unreadable as error:
-            error.message["unreadable"] = _failure.unreadable(
-                f"value at {error.pointer}: {error.problem}", error.pointer
-            )
+            error.message["unreadable"] = _failure.unreadable(f"value at {error.pointer}: {error.problem}", error.pointer)
             return error.message
         except BadFrame as error:
             raise _failure.bad_frame(error) from None

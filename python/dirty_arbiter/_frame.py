@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 MAX_PAYLOAD = 67_108_864
 """The frame limit, in bytes, unless configured otherwise (FRAME-3)."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ._json import kind_of
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 _LONGEST_POINTER = 256
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -200,6 +201,7 @@ class _Parser:
             elif mark is not None:
                 state = self._enter(mark)
             else:
+                value: Any
                 if quote is not None:
                     value, at = _scan_string(text, at)
                 elif number is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ._encode import ALL, BYTES, NONE, Unsendable, encode, encode_text
 from ._frame import HEADER, BadFrame, Limits, frame
@@ -42,9 +43,7 @@ class Replies:
             raise _too_long(place, self._limits) from None
 
 
-def error_frame(
-    request_id: str | None, error_type: str, message: str, details: Mapping[str, Any], limits: Limits
-) -> bytes:
+def error_frame(request_id: str | None, error_type: str, message: str, details: Mapping[str, Any], limits: Limits) -> bytes:
     """An error message. What is too long for a frame is left out, the traceback first."""
     shortened = dict(details)
     for left_out in (None, "traceback", "message"):

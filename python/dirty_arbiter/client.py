@@ -6,7 +6,8 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import _blocking, _failure
 from ._discovery import find_socket
@@ -114,7 +115,7 @@ class DirtyClient:
     def __init__(
         self,
         socket_path: str | os.PathLike[str] | None = None,
-        timeout: float | None | _Default = _DEFAULT,
+        timeout: float | _Default | None = _DEFAULT,
         *,
         accept_hints: bool = True,
         meta: Mapping[str, Any] | None = None,
@@ -139,7 +140,7 @@ class DirtyClient:
     def with_options(
         self,
         *,
-        timeout: float | None | _Default = _DEFAULT,
+        timeout: float | _Default | None = _DEFAULT,
         accept_hints: bool | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> "DirtyClient":
@@ -412,9 +413,7 @@ class DirtyAsyncStream(AsyncIterator[Any]):
         deadline = client._deadline()
         if self._parts is not None:
             parts, self._parts = self._parts, None
-            self._connection, self._inbox = await client._start_async(
-                STREAM, parts, deadline, self._app_path, self._action
-            )
+            self._connection, self._inbox = await client._start_async(STREAM, parts, deadline, self._app_path, self._action)
         connection, inbox = self._connection, self._inbox
         if connection is None or inbox is None:
             raise StopAsyncIteration
@@ -456,7 +455,7 @@ class DirtyAsyncStream(AsyncIterator[Any]):
         connection.loop.call_soon_threadsafe(connection.leave, inbox)
 
 
-def _checked(timeout: float | None | _Default) -> float | None | _Default:
+def _checked(timeout: float | _Default | None) -> float | _Default | None:
     if timeout is None or isinstance(timeout, _Default):
         return timeout
     # NaN is not longer than nothing either.
@@ -476,7 +475,7 @@ def _clients_lock_reset() -> None:
     _clients_lock = threading.Lock()
 
 
-def get_dirty_client(timeout: float | None | _Default = _DEFAULT) -> DirtyClient:
+def get_dirty_client(timeout: float | _Default | None = _DEFAULT) -> DirtyClient:
     """The process's client of the arbiter whose socket the environment names.
 
     It is made by the first call, and may be used by any number of threads. Calls with the same `timeout` get the same
@@ -493,7 +492,7 @@ def get_dirty_client(timeout: float | None | _Default = _DEFAULT) -> DirtyClient
         return _clients[key]
 
 
-async def get_dirty_client_async(timeout: float | None | _Default = _DEFAULT) -> DirtyClient:
+async def get_dirty_client_async(timeout: float | _Default | None = _DEFAULT) -> DirtyClient:
     """The same client, for `execute_async` and `stream_async`."""
     return get_dirty_client(timeout)
 

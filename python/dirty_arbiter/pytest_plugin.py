@@ -18,7 +18,8 @@ While it runs, `DIRTY_SOCKET` names its socket, so that code under test that cal
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def dirty_arbiter(pytestconfig: Any) -> Iterator[ArbiterProcess]:
     """An arbiter with Python workers that serves the apps of the setting `dirty_apps`."""
     apps = [line for line in pytestconfig.getini("dirty_apps") if line]
     if not apps:
-        raise pytest.UsageError("the fixture dirty_arbiter needs the setting dirty_apps, for example dirty_apps = shop:Cart")
+        raise pytest.UsageError("the fixture dirty_arbiter needs the setting dirty_apps, such as shop:Cart")
     workers = int(pytestconfig.getini("dirty_workers"))
     arguments = pytestconfig.getini("dirty_arguments")
     with ArbiterProcess(*apps, workers=workers, arguments=arguments, python_path=[pytestconfig.rootpath]) as arbiter:

@@ -24,8 +24,9 @@ import sys
 import sysconfig
 import tempfile
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from . import _failure
 from ._decode import Unreadable, decode
@@ -144,7 +145,7 @@ class LocalClient:
             return None, error_from_object(message["error"])
         return message, None
 
-    def _items(self, request: dict[str, Any]) -> Any:
+    def _items(self, request: dict[str, Any]) -> Generator[Any, None, None]:
         frames: queue.Queue[bytes] = queue.Queue(1)
         port = _Port(self._loop, frames.put)
         context = contextvars.copy_context()
@@ -246,17 +247,18 @@ class ArbiterProcess:
         worker_command: str | None = None,
         patience: float = 60.0,
     ) -> None:
+        program = dirty_binary()
         self._folder = tempfile.TemporaryDirectory(prefix="dirty-", dir=_short_place())
         self.socket = os.path.join(self._folder.name, "d.sock")
         self._log = open(os.path.join(self._folder.name, "log"), "w+", encoding="utf-8", errors="replace")
-        command = [dirty_binary(), "serve", "--socket", self.socket]
+        command = [program, "serve", "--socket", self.socket]
         command += ["--workers", str(workers), "--threads", str(threads)]
         for app in apps:
             command += ["--app", app]
         command += ["--worker-command", worker_command or f"{shlex.quote(sys.executable)} -m dirty_arbiter.worker"]
         variables = {**os.environ, **(environment or {})}
         package = str(Path(__file__).resolve().parents[1])
-        places = [*map(os.fspath, python_path), *variables.get("PYTHONPATH", "").split(os.pathsep), package]
+        places = [*(os.fspath(place) for place in python_path), *variables.get("PYTHONPATH", "").split(os.pathsep), package]
         variables["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, stdin=subprocess.DEVNULL, env=variables

@@ -72,8 +72,10 @@ def matches(want, got, binds, envelope=False):
     if isinstance(want, dict):
         return isinstance(got, dict) and members(want, got, binds, envelope)
     if isinstance(want, list):
-        return isinstance(got, list) and len(want) == len(got) and all(
-            matches(one, other, binds) for one, other in zip(want, got)
+        return (
+            isinstance(got, list)
+            and len(want) == len(got)
+            and all(matches(one, other, binds) for one, other in zip(want, got))
         )
     return equal(want, got)
 
@@ -122,7 +124,7 @@ class Link:
                 got = self.connection.recv(65536)
             except ConnectionResetError:
                 return False
-            except socket.timeout:
+            except TimeoutError:
                 raise Mismatch(f"nothing more arrived, got {self.data!r}") from None
             if not got:
                 return False
@@ -261,5 +263,3 @@ class Replay:
 def failure(error):
     """An exception as API steps describe it."""
     return {"error_type": type(error).__name__, "message": error.message, "details": error.details}
-
-

@@ -98,13 +98,8 @@ class Calls(unittest.TestCase):
         self.assertEqual(self.fails("nested too deep", "deep", 512)["details"]["requirement"], "VAL-3")
         self.fails("nested too deep", "deep", 100_000)
 
-    def test_a_result_that_doubles_sixty_times_is_refused(self):
-        self.assertEqual(self.fails("frame limit", "doubling")["details"]["requirement"], "ERR-8")
-
     def test_keys_and_subclasses_are_written_as_python_writes_them(self):
-        self.assertEqual(
-            self.peer.result(LAB, "odd_keys"), {"1": "bool", "2.5": "float", "null": "none"}
-        )
+        self.assertEqual(self.peer.result(LAB, "odd_keys"), {"1": "int", "2.5": "float", "false": "bool", "null": "none"})
         self.assertEqual(self.peer.result(LAB, "subclasses"), ["t", 1, [1, 2]])
         self.assertEqual(len(next(iter(self.peer.result(LAB, "big_key", 10_000_000)))), 10_000_000)
 

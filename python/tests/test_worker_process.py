@@ -47,7 +47,7 @@ class Boot(unittest.TestCase):
         return err
 
     def test_an_app_that_cannot_be_found_is_named(self):
-        self.refused("nothing.here:App", says='app "nothing.here:App": there is no module \'nothing\'')
+        self.refused("nothing.here:App", says="app \"nothing.here:App\": there is no module 'nothing'")
         self.refused("lab:Nothing", says="module 'lab' has no 'Nothing'")
         self.refused("lab:Outer.Nothing", says="has no 'Outer.Nothing'")
         self.refused("lab:NOT_A_CLASS", says="'NOT_A_CLASS' is a int, expected a class")

@@ -130,7 +130,7 @@ class WorkerProcess:
         """Waits until it is ready, and connects."""
         try:
             self.notified("READY=1")
-        except socket.timeout:
+        except TimeoutError:
             raise AssertionError(f"not ready: {self.end(signal.SIGKILL)}") from None
         return self.connect()
 

@@ -53,7 +53,31 @@ macro_rules! unittests {
     )*};
 }
 
-unittests!(test_generated, test_vectors, test_worker_calls, test_worker_process);
+unittests!(
+    test_client_async,
+    test_client_blocking,
+    test_client_transcripts,
+    test_generated,
+    test_seed,
+    test_testing,
+    test_values,
+    test_vectors,
+    test_worker_calls,
+    test_worker_process,
+);
+
+#[test]
+fn its_types_and_style_are_checked() {
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut command = python().command();
+        run(command.current_dir(package()).args(["-m", name]).args(arguments));
+    };
+    // Their caches would lie beside the sources.
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy");
+    tool("mypy", &["--cache-dir", cache.to_str().unwrap()]);
+    tool("ruff", &["check", "--no-cache", "--quiet", "."]);
+    tool("ruff", &["format", "--no-cache", "--check", "--quiet", "."]);
+}
 
 /// Every module of tests is run by this module.
 #[test]

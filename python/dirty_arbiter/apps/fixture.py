@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 import time
-from typing import Any, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 from ..app import DirtyApp
 

@@ -7,7 +7,8 @@ import inspect
 import logging
 import sys
 import traceback
-from typing import Any, Callable, Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from ..app import find_action
 
@@ -41,9 +42,7 @@ def load(app_path: str) -> type[Any]:
             if app_path in BUILT_IN:
                 return load(BUILT_IN[app_path])
             places = ", ".join(place or "." for place in sys.path[:3])
-            raise BootError(
-                f'app "{app_path}": there is no module {missing!r} (looked in {places}, ...)'
-            ) from None
+            raise BootError(f'app "{app_path}": there is no module {missing!r} (looked in {places}, ...)') from None
         raise _failed(app_path, f"importing {module_name}", error) from error
     except Stopped:
         raise

@@ -12,7 +12,8 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from ..hooks import Hooks, HooksError, arbiter_of_worker, this_worker
 from ._apps import Apps, BootError, Stopped

@@ -7,7 +7,8 @@ import inspect
 import logging
 import time
 import traceback
-from typing import Any, Awaitable, Callable, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 from .. import _hints
 from .._call import Call, _current
@@ -167,7 +168,7 @@ class Runner:
             log.debug("%s", text)
             if self._send_tracebacks:
                 details["traceback"] = text
-        log.warning(
+        log.info(
             "a call failed: app=%s action=%s id=%s error_type=%s exception=%s",
             request["app_path"],
             request["action"],

@@ -8,7 +8,8 @@ import contextvars
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from .._decode import BadMessage, Unreadable, decode
 from .._frame import BadFrame, Limits

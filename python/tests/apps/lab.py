@@ -52,17 +52,11 @@ class Lab(DirtyApp):
             value = [value]
         return value
 
-    def doubling(self):
-        value = []
-        for _ in range(60):
-            value = [value, value]
-        return value
-
     def bad_key(self):
         return {"a": {(1, 2): 3}}
 
     def odd_keys(self):
-        return {1: "int", 2.5: "float", True: "bool", None: "none"}
+        return {1: "int", 2.5: "float", False: "bool", None: "none"}
 
     def big_key(self, n):
         return {"k" * n: 1}
@@ -127,8 +121,7 @@ class Lab(DirtyApp):
 
     def count(self, n):
         try:
-            for number in range(n):
-                yield number
+            yield from range(n)
         finally:
             diary("closed")
 
