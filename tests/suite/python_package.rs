@@ -1,8 +1,9 @@
 //! The Python package in `python/`: its own tests, its conformance as a worker, and what checks its code.
 //!
-//! The package's tests are `unittest`, so `python3 -m unittest discover python` runs most of them by hand; here each module
-//! is one test, and they run at the same time.
+//! The package's tests are `unittest`: in the folder `python`, `python3 -m unittest tests.test_values` runs a module by hand.
+//! Here each module is one test, and they run at the same time.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,9 +38,14 @@ fn worker_command() -> Vec<String> {
     vec![python().program().display().to_string(), "-m".into(), "dirty_arbiter.worker".into()]
 }
 
+/// Python with the packages of the examples.
+fn python_for_examples() -> Python {
+    Python::with("python-examples", &root().join("tests/python/examples.txt"))
+}
+
 /// Runs one module of the package's tests.
-fn unittest(module: &str) {
-    let mut command = python().command();
+fn unittest(python: &Python, module: &str) {
+    let mut command = python.command();
     command.env("DIRTY_BINARY", env!("CARGO_BIN_EXE_dirty")).current_dir(package());
     run(command.args(["-W", "error::ResourceWarning", "-m", "unittest", &format!("tests.{module}")]));
 }
@@ -48,7 +54,7 @@ macro_rules! unittests {
     ($($module:ident),* $(,)?) => {$(
         #[test]
         fn $module() {
-            unittest(stringify!($module));
+            unittest(&python(), stringify!($module));
         }
     )*};
 }
@@ -67,6 +73,11 @@ unittests!(
 );
 
 #[test]
+fn test_examples() {
+    unittest(&python_for_examples(), "test_examples");
+}
+
+#[test]
 fn its_types_and_style_are_checked() {
     let tool = |name: &str, arguments: &[&str]| {
         let mut command = python().command();
@@ -75,7 +86,7 @@ fn its_types_and_style_are_checked() {
     // Their caches would lie beside the sources.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy");
     tool("mypy", &["--cache-dir", cache.to_str().unwrap()]);
-    tool("ruff", &["check", "--no-cache", "--quiet", "."]);
+    tool("ruff", &["check", "--no-cache", "--quiet", ".", "../examples/python"]);
     tool("ruff", &["format", "--no-cache", "--check", "--quiet", "."]);
 }
 
@@ -118,4 +129,100 @@ fn an_arbiter_with_python_workers_passes_every_transcript_for_arbiters() {
     assert!(printed.contains("\nconformant in what was played\n"), "{printed}");
     served.signal(Signal::SIGTERM);
     assert!(served.wait().success(), "{}", served.log());
+}
+
+/// The scenarios of gunicorn's stock client, with Python workers in place of the built-in ones. The drivers are those of
+/// [`crate::interop`], whose tests name each check; a driver fails if any of its checks does.
+#[test]
+fn gunicorns_stock_client_passes_with_python_workers() {
+    let command =
+        format!("env DIRTY_TRACEBACKS=0 '{}' -m dirty_arbiter.worker", python().program().display());
+    for (file, flags) in [
+        ("calls.py", &[][..]),
+        ("streams.py", &[]),
+        ("async_calls.py", &[]),
+        ("errors.py", &[]),
+        ("concurrency.py", &[]),
+        ("malformed.py", &[]),
+        ("timeouts.py", &["--timeout", "0.8", "--cancel-grace", "0.3"]),
+        ("crashes.py", &["--threads", "2"]),
+        ("limits.py", &["--workers", "1", "--queue", "1", "--max-frame", "65536"]),
+    ] {
+        let mut arguments = vec!["--worker-command", &command];
+        arguments.extend(flags);
+        let served = Served::start_by(dirty_for_python(), &arguments);
+        let mut driver = python().command();
+        driver.env("GUNICORN_DIRTY_SOCKET", &served.socket).arg(root().join("tests/interop").join(file));
+        let printed = run(&mut driver);
+        assert!(printed.lines().filter(|line| line.starts_with("ok ")).count() > 3, "{file}: {printed}");
+    }
+}
+
+/// `pip install` gives everything: a wheel is built, installed into a virtual environment that has nothing else, and used.
+#[test]
+fn a_wheel_carries_the_program_and_the_package() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_dirty"));
+    let made = || program.metadata().unwrap().modified().unwrap();
+    let before = made();
+    // What maturin would have compiled is compiled already; see there why it is not compiled again.
+    let cargo = folder.path().join("cargo");
+    std::fs::copy(root().join("tests/python/cargo_that_is_done.py"), &cargo).unwrap();
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let wheels = folder.path().join("wheels");
+    let mut build = Python::with("maturin", &root().join("tests/python/maturin.txt")).command();
+    build.args([
+        "-m",
+        "maturin",
+        "build",
+        "--quiet",
+        "--frozen",
+        "--skip-auditwheel",
+        "--profile",
+        "dev",
+        "--out",
+    ]);
+    build
+        .env("PATH", path)
+        .env("CARGO", &cargo)
+        .env("REAL_CARGO", env!("CARGO"))
+        .env("BUILT_PROGRAM", program);
+    run(build.env("PACKAGE_VERSION", env!("CARGO_PKG_VERSION")).arg(&wheels).current_dir(package()));
+    assert_eq!(made(), before, "the program was built again, under the feet of the other tests");
+
+    let wheels: Vec<_> = std::fs::read_dir(&wheels).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(matches!(&wheels[..], [wheel] if wheel.extension().is_some_and(|it| it == "whl")), "{wheels:?}");
+    let environment = folder.path().join("venv");
+    let mut venv = python().command();
+    run(venv.args(["-m", "venv"]).arg(&environment));
+    let installed = |name: &str| {
+        let mut command = Command::new(environment.join("bin").join(name));
+        command.env_remove("PYTHONPATH").env_remove("DIRTY_SOCKET").current_dir(folder.path());
+        command
+    };
+    let quietly = ["install", "--quiet", "--no-index", "--disable-pip-version-check"];
+    run(installed("python").args(["-m", "pip"]).args(quietly).arg(&wheels[0]));
+
+    std::fs::write(
+        folder.path().join("greeter.py"),
+        "class Greeter:\n    def greet(self, name):\n        return f'Hello, {name}!'\n",
+    )
+    .unwrap();
+    let python = environment.join("bin/python");
+    let worker = format!("'{}' -m dirty_arbiter.worker", python.display());
+    let mut serve = installed("dirty");
+    // Started elsewhere: the app is found where the command says.
+    serve.env("PYTHONPATH", folder.path());
+    let served = Served::start_by(serve, &["--app", "greeter:Greeter", "--worker-command", &worker]);
+    let call = "from dirty_arbiter import get_dirty_client as c; print(c().execute('greeter:Greeter', 'greet', 'world'))";
+    let printed = run(installed("python").args(["-c", call]).env("DIRTY_SOCKET", &served.socket));
+    assert_eq!(printed.trim(), "Hello, world!");
+    let about = "import importlib.metadata as m, pathlib, dirty_arbiter as d; \
+        print(m.version('dirty-arbiter'), pathlib.Path(d.__file__).with_name('py.typed').exists(), \
+        [e.value for e in m.entry_points(group='pytest11')])";
+    let printed = run(installed("python").args(["-c", about]));
+    assert_eq!(printed.trim(), format!("{} True ['dirty_arbiter.pytest_plugin']", env!("CARGO_PKG_VERSION")));
+    let version = run(installed("dirty").arg("--version"));
+    assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
 }
