@@ -74,10 +74,9 @@ def main():
     with ArbiterProcess(*apps, python_path=[HERE]) as arbiter:
         after = measure("flask_app:app", workers, arbiter.socket)
         pool = megabytes(arbiter.process.pid)
-    print(f"{workers} web workers with the model in each:      {before:6.0f} MB")
-    print(
-        f"{workers} web workers, and a dirty arbiter:        {after + pool:6.0f} MB  ({after:.0f} web, {pool:.0f} arbiter and worker)"
-    )
+    total = f"{after + pool:6.0f} MB (web {after:.0f}, arbiter and worker {pool:.0f})"
+    print(f"{workers} web workers with the model in each:  {before:6.0f} MB")
+    print(f"{workers} web workers and a dirty arbiter:     {total}")
 
 
 if __name__ == "__main__":

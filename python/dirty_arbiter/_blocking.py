@@ -168,8 +168,7 @@ class Connection:
         """Lets go of the connection in a forked child. It is the parent's: nothing is sent, nothing is shut down."""
         self._abandoned = True
         self._open = False
-        # Another thread of the parent may have held it when the process was forked.
-        self._lock = threading.Lock()
+        # The lock is not touched: another thread of the parent may have held it when the process was forked.
         self._close_descriptors()
 
     # ---- waiting ---------------------------------------------------------------------------------------------

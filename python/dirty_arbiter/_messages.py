@@ -9,7 +9,7 @@ from ._encode import ALL, BYTES, NONE, Unsendable, encode, encode_text
 from ._frame import HEADER, BadFrame, Limits, frame
 
 # What stands around a value, in bytes, at most: the other members and the hints are counted when they are known.
-_ENVELOPE = 64
+_ENVELOPE = 96
 
 
 class Replies:

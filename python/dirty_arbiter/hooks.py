@@ -53,25 +53,42 @@ class Arbiter:
         self.cfg = cfg
         self.log = log
         self.details: dict[str, Any] = dict(details)
-        """Everything that is known about the arbiter at this point."""
+        """Everything that is known about it here."""
+
+    @property
+    def socket(self) -> str | None:
+        """Where clients connect; known in the arbiter's own hooks."""
+        return self.details.get("socket")
 
 
 class Worker:
     """A worker, as a hook sees it."""
 
-    def __init__(
-        self, pid: int, age: int, apps: Any, cfg: Settings, log: logging.Logger, details: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, pid: int, age: int, apps: Any, arbiter: Arbiter, details: Mapping[str, Any]) -> None:
         self.pid = pid
         self.age = age
         """Its number, from 1, never used again: `DIRTY_WORKER_ID`."""
         self.apps = apps
         """The apps by their paths; until they are made, and in the arbiter, a list of the paths."""
         self.app_paths = list(apps)
-        self.cfg = cfg
-        self.log = log
+        self.cfg = arbiter.cfg
+        self.log = arbiter.log
         self.details: dict[str, Any] = dict(details)
-        """Everything that is known about the worker at this point, such as `exit_code` or `signal` after its end."""
+        """Everything that is known about it here."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it exited, in `dirty_worker_exit`, unless a signal killed it."""
+        return self._exit("exit_code")
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that killed it, in `dirty_worker_exit`."""
+        return self._exit("signal")
+
+    def _exit(self, name: str) -> int | None:
+        how = self.details.get("exit")
+        return how.get(name) if isinstance(how, dict) else None
 
 
 class Hooks:
@@ -136,27 +153,24 @@ def arbiter_of_worker(setup: "Setup", hooks: Hooks) -> Arbiter:
 def this_worker(setup: "Setup", arbiter: Arbiter) -> Worker:
     """This worker, before its apps are made."""
     age = int(setup.worker_id) if setup.worker_id.isdigit() else 0
-    return Worker(os.getpid(), age, list(setup.apps), arbiter.cfg, arbiter.log, {})
+    return Worker(os.getpid(), age, list(setup.apps), arbiter, {"seat": setup.seat})
 
 
 def run_with_context(path: str, name: str, context: Mapping[str, Any]) -> bool:
-    """Runs a hook of the arbiter with the context that it gave."""
+    """Runs a hook with the context that the arbiter gives (schemas/hook.schema.json); says whether the file has it."""
     if name not in NAMES:
         raise HooksError(f"unknown hook {name!r}: expected one of {', '.join(NAMES)}")
+    if context.get("hook", name) != name:
+        raise HooksError(f"the context is that of {context['hook']}, expected that of {name}")
     hooks = Hooks.load(path)
-    log = logging.getLogger("dirty_arbiter.hooks")
-    about_arbiter = _record(context, "arbiter")
-    settings = about_arbiter.get("settings", context.get("settings", {}))
-    cfg = Settings({**hooks.settings(), **(settings if isinstance(settings, dict) else {})})
-    arbiter = Arbiter(_number(about_arbiter, "pid"), cfg, log, about_arbiter)
+    about = _record(context, "arbiter")
+    arbiter = Arbiter(_number(about, "pid"), Settings(hooks.settings()), logging.getLogger("dirty_arbiter.hooks"), about)
     if name == "on_dirty_starting":
         return hooks.run(name, arbiter)
     about = _record(context, "worker")
     apps = about.get("apps", [])
-    age = _number(about, "age" if "age" in about else "worker_id" if "worker_id" in about else "id")
-    worker = Worker(_number(about, "pid"), age, apps if isinstance(apps, list) else [], cfg, log, about)
-    objects = (worker,) if name == "dirty_worker_init" else (arbiter, worker)
-    return hooks.run(name, *objects)
+    worker = Worker(_number(about, "pid"), _number(about, "id"), apps if isinstance(apps, list) else [], arbiter, about)
+    return hooks.run(name, worker) if name == "dirty_worker_init" else hooks.run(name, arbiter, worker)
 
 
 def _record(context: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from dirty_arbiter import (
     get_dirty_client,
     set_dirty_socket_path,
 )
+from dirty_arbiter._frame import FrameDecoder, Limits
 from dirty_arbiter.testing import ArbiterProcess
 
 APP = "fixture:App"
@@ -255,6 +256,98 @@ class Blocking(unittest.TestCase):
         self.assertTrue(slow.is_alive(), f"{time.monotonic() - start} s")
         slow.join()
 
+    def waiting(self, seconds):
+        """A thread that waits for a call of so many seconds, and reads for the others meanwhile."""
+        thread = threading.Thread(target=lambda: self.client.execute(APP, "sleep", seconds, "x"))
+        self.echo("connect")
+        thread.start()
+        while not self.client._shared.connection._leading:
+            time.sleep(0.001)
+        self.addCleanup(thread.join)
+        return thread
+
+    def test_the_reading_is_handed_over(self):
+        first = self.waiting(0.2)
+        second = self.waiting(0.5)
+        third = threading.Thread(target=lambda: list(self.client.stream(APP, "slow_count", 8, 0.1)))
+        third.start()
+        for thread in (first, second, third):
+            thread.join(20)
+            self.assertFalse(thread.is_alive(), "nobody reads")
+
+    def test_a_caller_that_gives_up_when_it_should_read_leaves_it_to_another(self):
+        self.waiting(0.2)
+        connection = self.client._shared.connection
+        follow = connection._follow
+
+        def late(inbox, rest):
+            follow(inbox, rest)
+            if rest is not None and rest < 100:
+                # It has been called to read, and by now its own time is over.
+                time.sleep(0.5)
+
+        connection._follow = late
+        gives_up = threading.Thread(
+            target=lambda: self.assertRaises(
+                DirtyTimeoutError, self.client.with_options(timeout=0.4).execute, APP, "sleep", LONG, "x"
+            )
+        )
+        gives_up.start()
+        while not connection._followers:
+            time.sleep(0.001)
+        patient = threading.Thread(target=lambda: self.client.execute(APP, "sleep", 0.6, "x"), daemon=True)
+        patient.start()
+        gives_up.join(20)
+        patient.join(20)
+        self.assertFalse(patient.is_alive(), "nobody reads")
+
+    def test_what_is_left_while_another_thread_waits_is_cancelled_at_once(self):
+        other = DirtyClient(self.arbiter.socket)
+        self.addCleanup(other.close)
+        stream = self.client.stream(APP, "slow_count", LONG, LONG)
+        next(stream)
+        waits = self.waiting(3)
+        with self.client._shared.connection._lock:
+            stream.__del__()
+        # Two slots are free, the third is that of the thread that waits: these two run at once or last too long.
+        in_threads(2, lambda number: other.execute(APP, "sleep", 1.6, number))
+        self.assertTrue(waits.is_alive())
+
+    def test_a_large_request_does_not_wait_for_the_thread_that_reads(self):
+        waits = self.waiting(3)
+        text = "x" * (6 << 20)
+        self.assertTrue(self.echo(text) == text)
+        self.assertTrue(waits.is_alive())
+
+    def test_a_response_in_a_stream_is_an_error_of_that_stream(self):
+        import json
+        import socket
+
+        def arbiter(listener):
+            connection, _ = listener.accept()
+            frames = FrameDecoder(Limits())
+            for answers in ([("chunk", "data"), ("response", "result")], [("response", "result")]):
+                while (payload := frames.next()) is None:
+                    frames.feed(connection.recv(65536))
+                for kind, member in answers:
+                    message = json.dumps({"type": kind, "id": json.loads(payload)["id"], member: 1}).encode()
+                    connection.sendall(len(message).to_bytes(4, "big") + message)
+            connection.close()
+
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/d.sock")
+            listener.listen()
+            thread = threading.Thread(target=arbiter, args=(listener,))
+            thread.start()
+            with DirtyClient(f"{folder}/d.sock") as client:
+                stream = client.stream("a:B", "c")
+                self.assertEqual(next(stream), 1)
+                with self.assertRaises(DirtyProtocolError) as raised:
+                    next(stream)
+                self.assertEqual(raised.exception.requirement, "STREAM-5")
+                self.assertEqual(client.execute("a:B", "c"), 1)
+            thread.join()
+
     def test_threads_with_limits_do_not_leave_the_others_without_a_reader(self):
         def work(thread):
             for turn in range(20):
@@ -320,6 +413,34 @@ class Blocking(unittest.TestCase):
             self.assertIs(self.client._shared.connection, connection)
         finally:
             signal.signal(signal.SIGALRM, before)
+
+    def test_a_reader_that_is_interrupted_hands_over(self):
+        class Interrupted(BaseException):
+            pass
+
+        def interrupt(*_):
+            raise Interrupted
+
+        self.echo("connect")
+        follows = threading.Thread(target=lambda: self.client.execute(APP, "sleep", 0.6, "x"), daemon=True)
+
+        def start():
+            while not self.client._shared.connection._leading:
+                time.sleep(0.001)
+            follows.start()
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            starter = threading.Thread(target=start)
+            starter.start()
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with self.assertRaises(Interrupted):
+                self.client.execute(APP, "sleep", LONG, "x")
+            starter.join()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        follows.join(20)
+        self.assertFalse(follows.is_alive(), "nobody reads")
 
     # ---- forks -----------------------------------------------------------------------------------------------
 

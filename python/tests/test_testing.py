@@ -119,6 +119,38 @@ class Local(unittest.TestCase):
             LocalClient("nothing:Here")
 
 
+class Fairness(unittest.TestCase):
+    def test_a_stream_that_is_always_ready_leaves_the_event_loop_to_others_now_and_then(self):
+        from dirty_arbiter._frame import Limits
+        from dirty_arbiter._messages import Replies
+        from dirty_arbiter.worker._apps import Apps
+        from dirty_arbiter.worker._run import Runner
+
+        turns = []
+
+        class Ready:
+            def is_cancelled(self):
+                return False
+
+            async def send_async(self, frame):
+                pass
+
+        async def endless():
+            while not turns:
+                yield 1
+
+        async def other():
+            turns.append(1)
+
+        async def both():
+            asyncio.ensure_future(other())
+            runner = Runner(Apps(), Limits(), 0.0, True)
+            await runner._stream_async(endless(), Ready(), Replies("r", True, Limits()))
+
+        asyncio.run(asyncio.wait_for(both(), 60))
+        self.assertEqual(turns, [1])
+
+
 class Plugin(unittest.TestCase):
     def test_the_fixtures_serve_the_apps_of_a_project(self):
         with tempfile.TemporaryDirectory() as folder:

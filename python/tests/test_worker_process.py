@@ -1,5 +1,6 @@
 """A worker as a process: how it starts, how it does not, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -123,9 +124,11 @@ class Boot(unittest.TestCase):
                 self.assertEqual(lines, ['X_DIRTY_APPS=["lab:Lab"]', "READY=1"])
                 peer = worker.connect()
                 self.assertEqual(peer.error("lab:Few", "x")["error_type"], "DirtyAppNotFoundError")
-            with WorkerProcess("lab:Few", DIARY=str(diary.path), DIRTY_SEAT="9") as worker:
-                # Nobody counts: the variable is not there.
+            with WorkerProcess("lab:Few", DIARY=str(diary.path)) as worker:
+                # An arbiter that does not count seats: this is the first.
                 self.assertEqual(worker.notified("READY=1"), ["READY=1"])
+            with WorkerProcess("lab:Few", DIARY=str(diary.path), DIRTY_SEAT="9") as worker:
+                self.assertEqual(worker.notified("READY=1"), ["X_DIRTY_APPS=[]", "READY=1"])
             with WorkerProcess("lab:Few", DIRTY_SEAT="9", DIRTY_FIXED_APPS='["lab:Few"]', DIARY=str(diary.path)) as worker:
                 self.assertEqual(worker.notified("READY=1"), ["READY=1"])
         self.refused("lab:Wrong", says="the attribute workers is 0", DIRTY_FIXED_APPS="[]")
@@ -179,17 +182,21 @@ class ArbiterHooks(unittest.TestCase):
 
     def test_hooks_of_the_arbiter_run_by_themselves(self):
         with Diary() as diary:
-            context = '{"arbiter": {"pid": 12, "settings": {"dirty_workers": 5}}}'
+            arbiter = {"pid": 12, "socket": "/run/d.sock", "version": "1.2.3"}
+            context = json.dumps({"hook": "on_dirty_starting", "arbiter": arbiter})
             self.assertEqual(self.run_hook("on_dirty_starting", context, diary).returncode, 0)
-            context = '{"arbiter": {"pid": 12}, "worker": {"pid": 34, "age": 3, "apps": ["a:B"], "exit_code": 1}}'
+            worker = {"id": 3, "pid": 34, "apps": ["a:B"], "seat": 1, "exit": {"exit_code": 7}}
+            context = json.dumps({"hook": "dirty_worker_exit", "arbiter": arbiter, "worker": worker})
             self.assertEqual(self.run_hook("dirty_worker_exit", context, diary).returncode, 0)
-            self.assertEqual(diary.lines(), ["starting 12 5", "exit 12 34 3 1"])
+            self.assertEqual(diary.lines(), ["starting 12 /run/d.sock 2", "exit 12 34 3 ['a:B'] 7 None"])
 
     def test_what_is_wrong_is_said(self):
         with Diary() as diary:
             ended = self.run_hook("on_tuesdays", "{}", diary)
             self.assertEqual((ended.returncode, diary.lines()), (1, []))
             self.assertIn("unknown hook 'on_tuesdays'", ended.stderr)
+            ended = self.run_hook("on_dirty_starting", '{"hook": "dirty_worker_exit"}', diary)
+            self.assertIn("the context is that of dirty_worker_exit", ended.stderr)
             ended = self.run_hook("on_dirty_starting", "[]", diary)
             self.assertIn("not a JSON object", ended.stderr)
             ended = self.run_hook("on_dirty_starting", "{", diary)

@@ -86,7 +86,7 @@ fn its_types_and_style_are_checked() {
     // Their caches would lie beside the sources.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mypy");
     tool("mypy", &["--cache-dir", cache.to_str().unwrap()]);
-    tool("ruff", &["check", "--no-cache", "--quiet", ".", "../examples/python"]);
+    tool("ruff", &["check", "--no-cache", "--quiet", ".", "../examples/python", "../benches/python"]);
     tool("ruff", &["format", "--no-cache", "--check", "--quiet", "."]);
 }
 

@@ -34,10 +34,7 @@ class Setup:
             read.optional("DIRTY_MAX_DEPTH", "a number of levels, at least 1", _positive, MAX_DEPTH),
         )
         self.seat: int = read.optional("DIRTY_SEAT", "a place in the pool, from 0", _natural, 0)
-        # Without the variable nobody counts workers, and every app is loaded.
-        self.fixed_apps: list[str] = read.optional(
-            "DIRTY_FIXED_APPS", "a JSON array of app paths", _any_app_paths, list(self.apps)
-        )
+        self.fixed_apps: list[str] = read.optional("DIRTY_FIXED_APPS", "a JSON array of app paths", _any_app_paths, [])
         self.notify_socket: str | None = variables.get("NOTIFY_SOCKET") or None
         expected = "a number of microseconds, at least 1"
         self.watchdog_usec: int | None = read.optional("WATCHDOG_USEC", expected, _positive, None)

@@ -8,7 +8,7 @@ flavour = "vanilla"
 
 def on_dirty_starting(arbiter):
     arbiter.log.info("starting")
-    diary(f"starting {arbiter.pid} {arbiter.cfg.dirty_workers}")
+    diary(f"starting {arbiter.pid} {arbiter.socket} {arbiter.cfg.dirty_workers}")
 
 
 def dirty_post_fork(arbiter, worker):
@@ -21,4 +21,4 @@ def dirty_worker_init(worker):
 
 
 def dirty_worker_exit(arbiter, worker):
-    diary(f"exit {arbiter.pid} {worker.pid} {worker.age} {worker.details.get('exit_code')}")
+    diary(f"exit {arbiter.pid} {worker.pid} {worker.age} {worker.apps} {worker.exit_code} {worker.signal}")
