@@ -17,7 +17,7 @@ class Digits(DirtyApp):
         digits = load_digits()
         self.images = digits.data
         self.labels = digits.target
-        self.model = make_pipeline(MinMaxScaler(), RandomForestClassifier(n_estimators=200, random_state=0))
+        self.model = make_pipeline(MinMaxScaler(), RandomForestClassifier(n_estimators=100, random_state=0))
         self.model.fit(digits.data[:1500], digits.target[:1500])
 
     def sample(self, number):

@@ -186,7 +186,7 @@ class Examples(unittest.TestCase):
 
     def test_the_memory_of_web_workers(self):
         ended = subprocess.run(
-            [sys.executable, "memory.py", "3"],
+            [sys.executable, "memory.py", "2"],
             cwd=EXAMPLES,
             env={**os.environ, **PACKAGE},
             capture_output=True,

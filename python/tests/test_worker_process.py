@@ -275,10 +275,22 @@ class End(unittest.TestCase):
             worker.ready().result(LAB, "say", "garbage \u00e9")
             self.assertEqual(worker.process.stdout.readline().decode(), "garbage \u00e9\n")
 
+    def test_its_short_name_says_what_it_is(self):
+        with WorkerProcess(LAB) as worker:
+            worker.ready()
+            self.assertEqual(Path(f"/proc/{worker.process.pid}/comm").read_text(), "dirty-worker\n")
+
     def test_tracebacks_can_be_kept_home(self):
         with WorkerProcess(LAB, DIRTY_TRACEBACKS="0") as worker:
             error = worker.ready().error(LAB, "fail", "SystemExit")
             self.assertEqual(error["details"], {"app_path": LAB, "action": "fail"})
+
+    def test_the_log_knows_the_levels_of_the_arbiter(self):
+        for level, shown in [("trace", True), ("Debug", True), ("info", True), ("warn", False), ("off", False)]:
+            with WorkerProcess(LAB, DIRTY_LOG_LEVEL=level) as worker:
+                worker.ready()
+                _, _, err = worker.end(signal.SIGTERM)
+                self.assertEqual("initialised app" in err, shown, level)
 
     def test_the_log_holds_no_values(self):
         with WorkerProcess(LAB) as worker:

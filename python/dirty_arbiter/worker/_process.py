@@ -206,7 +206,7 @@ def _name_process(worker_id: str) -> None:
     try:
         import setproctitle  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        _prctl(_PR_SET_NAME, title[:15].encode())
+        _prctl(_PR_SET_NAME, b"dirty-worker")
     else:
         setproctitle.setproctitle(title)
 
@@ -245,10 +245,7 @@ def _end_with_threads() -> None:
 
 def _start_logging(setup: Setup) -> None:
     """The log of the worker and of its apps goes to standard error, which the arbiter logs line by line (WORK-12)."""
-    level = logging.getLevelName(setup.log_level)
-    if not isinstance(level, int):
-        raise SetupError(f"DIRTY_LOG_LEVEL is {setup.log_level!r}: expected DEBUG, INFO, WARNING or ERROR")
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=setup.log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         # What an app prints is in the log when it is printed.
         reconfigure = getattr(stream, "reconfigure", None)

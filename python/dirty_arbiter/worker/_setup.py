@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -11,6 +12,18 @@ from typing import TypeVar
 from .._frame import MAX_DEPTH, MAX_PAYLOAD, Limits
 
 T = TypeVar("T")
+
+
+# The arbiter's words, which has the variable too, and Python's own.
+_LEVELS = {
+    "off": logging.CRITICAL + 1,
+    "error": logging.ERROR,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": 1,
+}
 
 
 class SetupError(Exception):
@@ -40,7 +53,8 @@ class Setup:
         self.watchdog_usec: int | None = read.optional("WATCHDOG_USEC", expected, _positive, None)
         self.hooks_file: str | None = variables.get("DIRTY_HOOKS_FILE") or None
         self.send_tracebacks: bool = read.optional("DIRTY_TRACEBACKS", "0 or 1", _flag, True)
-        self.log_level: str = variables.get("DIRTY_LOG_LEVEL", "INFO").upper()
+        expected = f"one of {', '.join(_LEVELS)}"
+        self.log_level: int = read.optional("DIRTY_LOG_LEVEL", expected, _level, logging.INFO)
 
 
 class _Reader:
@@ -93,3 +107,7 @@ def _seconds(text: str) -> float | None:
 
 def _flag(text: str) -> bool | None:
     return {"0": False, "1": True}.get(text)
+
+
+def _level(text: str) -> int | None:
+    return _LEVELS.get(text.lower())
