@@ -43,6 +43,7 @@ mod other_languages;
 mod parent;
 mod pool;
 mod python;
+mod python_package;
 mod replay;
 mod schema_loop;
 mod scripted;
