@@ -1,6 +1,5 @@
 //! `dirty serve`: run the arbiter.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::logging::{self, LogFile};
 use super::setting_flags::ConfigurationArgs;
 use super::title;
 use crate::arbiter::{Arbiter, ArbiterConfig, ArbiterError, CommandHooks};
-use crate::config::{self, ConfigErrors, Environment, Loaded, Settings};
+use crate::config::{self, ConfigErrors, Environment, Hosts, Loaded, Settings};
 
 /// Run an arbiter and its worker processes until SIGTERM.
 ///
@@ -30,15 +29,15 @@ pub(super) struct ServeArgs {
 pub(super) fn run(args: ServeArgs) -> ExitCode {
     title::take("dirty-arbiter");
     close_inherited();
-    let loaded = built_in_worker().and_then(|built_in| {
-        let (loaded, arbiter) = load(&args, &built_in)?;
+    let loaded = hosts().and_then(|hosts| {
+        let (loaded, arbiter) = load(&args, &hosts)?;
         let log_file = logging::start(&loaded.log).map_err(|error| loaded.log_file_error(&error))?;
-        Ok((loaded, arbiter, log_file, built_in))
+        Ok((loaded, arbiter, log_file, hosts))
     });
-    match loaded.and_then(|(loaded, arbiter, log_file, built_in)| {
+    match loaded.and_then(|(loaded, arbiter, log_file, hosts)| {
         warn(&loaded);
         let hooks = loaded.hooks;
-        serve(arbiter, reloader(args, loaded.settings, hooks.clone(), built_in), hooks, log_file)
+        serve(arbiter, reloader(args, loaded.settings, hooks.clone(), hosts), hooks, log_file)
     }) {
         Ok(()) => Exit::Ok.into(),
         Err(ServeError::Configuration(errors)) => refuse("dirty serve", &errors),
@@ -77,17 +76,20 @@ fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
     move |source| ServeError::System { action, source }
 }
 
-/// The command that starts the built-in worker host: this program. Found once, since the file may be replaced while it runs.
-fn built_in_worker() -> Result<Vec<OsString>, ServeError> {
+/// The worker hosts: this program, and the Python that it was installed with, if it was. Found once, since the file may be
+/// replaced while it runs.
+fn hosts() -> Result<Hosts, ServeError> {
     let itself = std::env::current_exe().map_err(system("find this program"))?;
-    Ok(vec![itself.into(), "worker".into()])
+    let beside = itself.with_file_name("python3");
+    let python = if beside.exists() { beside.into() } else { "python3".into() };
+    Ok(Hosts { built_in: vec![itself.into(), "worker".into()], python })
 }
 
 /// Reads the configuration, as a whole or not at all.
-fn load(args: &ServeArgs, built_in: &[OsString]) -> Result<(Loaded, ArbiterConfig), ConfigErrors> {
+fn load(args: &ServeArgs, hosts: &Hosts) -> Result<(Loaded, ArbiterConfig), ConfigErrors> {
     let environment = Environment::of_process();
     let loaded = config::load(&args.configuration.sources(&environment))?;
-    let arbiter = loaded.arbiter(built_in.to_vec())?;
+    let arbiter = loaded.arbiter(hosts)?;
     Ok((loaded, arbiter))
 }
 
@@ -97,7 +99,7 @@ fn reloader(
     args: ServeArgs,
     running: Settings,
     hooks: CommandHooks,
-    built_in: Vec<OsString>,
+    hosts: Hosts,
 ) -> impl Fn() -> Result<ArbiterConfig, String> + 'static {
     move || {
         let environment = Environment::of_process();
@@ -105,7 +107,7 @@ fn reloader(
         // One line of the log, however many problems.
         let on_a_line = |errors: ConfigErrors| errors.to_string().replace('\n', "; ");
         let (loaded, kept) = config::reload(&sources, &running).map_err(on_a_line)?;
-        let arbiter = loaded.arbiter(built_in.clone()).map_err(on_a_line)?;
+        let arbiter = loaded.arbiter(&hosts).map_err(on_a_line)?;
         hooks.replace(&loaded.hooks);
         warn(&loaded);
         if !kept.is_empty() {

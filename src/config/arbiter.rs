@@ -5,9 +5,19 @@ use std::ffi::OsString;
 use super::log::{LogFormat, LogSettings};
 use super::setting::Key;
 use super::settings::Settings;
+use crate::apps::BUILT_IN;
 use crate::arbiter::core::AppAllocation;
 use crate::arbiter::{ArbiterConfig, CommandHooks, Compat, SocketAccess};
 use crate::wire::Limits;
+
+/// The worker hosts that come with this program.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hosts {
+    /// The command of the one that is part of it.
+    pub built_in: Vec<OsString>,
+    /// The Python that has the other, unless a setting names one.
+    pub python: OsString,
+}
 
 /// The most that fits; on a 32-bit system the largest settings are cut.
 fn size(number: u64) -> usize {
@@ -20,18 +30,9 @@ fn small(number: u64) -> u32 {
 }
 
 impl Settings {
-    /// What the arbiter is told. `built_in` starts a worker when no command is set; `socket` has been found.
-    pub(super) fn arbiter(
-        &self,
-        socket: &str,
-        access: SocketAccess,
-        built_in: Vec<OsString>,
-    ) -> ArbiterConfig {
-        let worker_command = match self.text(Key::WorkerCommand) {
-            // The shell splits the words; `exec` leaves no shell between the arbiter and its worker.
-            Some(command) => vec!["/bin/sh".into(), "-c".into(), format!("exec {command}").into()],
-            None => built_in,
-        };
+    /// What the arbiter is told. `socket` has been found.
+    pub(super) fn arbiter(&self, socket: &str, access: SocketAccess, hosts: &Hosts) -> ArbiterConfig {
+        let worker_command = self.worker_command(hosts);
         let mut config = ArbiterConfig::new(socket, worker_command);
         config.access = access;
         config.max_connections = size(self.integer(Key::MaxConnections));
@@ -61,6 +62,20 @@ impl Settings {
         pool.watchdog = self.time(Key::Watchdog);
         pool.queue = size(self.integer(Key::Queue));
         config
+    }
+
+    /// The command that starts a worker: the one that is set, else a host that has the apps.
+    fn worker_command(&self, hosts: &Hosts) -> Vec<OsString> {
+        if let Some(command) = self.text(Key::WorkerCommand) {
+            // The shell splits the words; `exec` leaves no shell between the arbiter and its worker.
+            return vec!["/bin/sh".into(), "-c".into(), format!("exec {command}").into()];
+        }
+        let python = self.text(Key::Python).map(OsString::from);
+        if python.is_none() && self.apps().iter().all(|app| BUILT_IN.contains(&app.app_path.as_str())) {
+            return hosts.built_in.clone();
+        }
+        let python = python.unwrap_or_else(|| hosts.python.clone());
+        vec![python, "-m".into(), "dirty_arbiter.worker".into()]
     }
 
     /// What the hooks are.

@@ -1,8 +1,8 @@
 //! Loading a configuration: from its sources to what the arbiter is told.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::arbiter::Hosts;
 use super::checks;
 use super::environment::{CONFIG, Environment};
 use super::error::{ConfigError, ConfigErrors};
@@ -115,13 +115,13 @@ fn finish(
 }
 
 impl Loaded {
-    /// What the arbiter is told; `built_in` starts a worker when no command is set.
+    /// What the arbiter is told.
     ///
     /// # Errors
     /// Nothing names a socket.
-    pub fn arbiter(&self, built_in: Vec<OsString>) -> Result<ArbiterConfig, ConfigErrors> {
+    pub fn arbiter(&self, hosts: &Hosts) -> Result<ArbiterConfig, ConfigErrors> {
         match self.settings.text(Key::Socket) {
-            Some(socket) => Ok(self.settings.arbiter(socket, self.access.clone(), built_in)),
+            Some(socket) => Ok(self.settings.arbiter(socket, self.access.clone(), hosts)),
             None => {
                 let place = SETTINGS[Key::Socket as usize].path();
                 let sought = self.socket_sought.as_ref();

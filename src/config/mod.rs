@@ -22,6 +22,7 @@ mod table;
 mod tests;
 mod value;
 
+pub(crate) use arbiter::Hosts;
 pub(crate) use environment::Environment;
 pub(crate) use error::ConfigErrors;
 pub(crate) use kind::Kind;

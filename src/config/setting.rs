@@ -21,6 +21,7 @@ pub(crate) enum Key {
     Watchdog,
     OnDisconnect,
     WorkerCommand,
+    Python,
     Socket,
     SocketMode,
     SocketGroup,

@@ -122,6 +122,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .flag("worker-command", "COMMAND"),
     setting(
+        Key::Python,
+        "dirty_python",
+        Kind::Text,
+        "The Python whose dirty_arbiter package hosts the apps. Without it: the python3 beside this program, or in PATH, \
+         unless every app is built in or a worker command is given",
+    )
+    .flag("python", "PATH"),
+    setting(
         Key::Socket,
         "dirty_socket",
         Kind::Text,

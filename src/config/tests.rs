@@ -39,15 +39,34 @@ fn effect(loaded: &Loaded) -> String {
     if settings.settings.value(Key::Socket).is_none() {
         settings.settings.put([flag(Key::Socket, "d.sock")]);
     }
-    let arbiter = settings.arbiter(vec!["built-in".into()]).unwrap();
+    let arbiter = settings.arbiter(&hosts()).unwrap();
     format!("{arbiter:?} {:?} {:?}", loaded.hooks, loaded.log)
+}
+
+fn hosts() -> Hosts {
+    Hosts { built_in: vec!["built-in".into()], python: "python3".into() }
+}
+
+#[test]
+fn the_host_is_the_one_that_has_the_apps_unless_a_setting_says_otherwise() {
+    let command = |variables: &[(&str, &str)]| {
+        let all = [variables, &[("DIRTY_SOCKET", "d.sock")]].concat();
+        let command = loaded(None, &all).unwrap().arbiter(&hosts()).unwrap().worker_command;
+        command.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(command(&[]), "built-in");
+    assert_eq!(command(&[("DIRTY_APPS", "fixture:App")]), "built-in");
+    assert_eq!(command(&[("DIRTY_APPS", "fixture:App,my.ml:Model")]), "python3 -m dirty_arbiter.worker");
+    let python = ("DIRTY_PYTHON", "venv/bin/python");
+    assert_eq!(command(&[python]), "venv/bin/python -m dirty_arbiter.worker");
+    let own = ("DIRTY_WORKER_COMMAND", "./my worker");
+    assert_eq!(command(&[python, own, ("DIRTY_APPS", "my.ml:Model")]), "/bin/sh -c exec ./my worker");
 }
 
 #[test]
 fn the_defaults_are_those_of_the_library() {
     let expected = ArbiterConfig::new("d.sock", vec!["built-in".into()]);
-    let mut defaults =
-        loaded(None, &[("DIRTY_SOCKET", "d.sock")]).unwrap().arbiter(vec!["built-in".into()]).unwrap();
+    let mut defaults = loaded(None, &[("DIRTY_SOCKET", "d.sock")]).unwrap().arbiter(&hosts()).unwrap();
     let built_in: Vec<&str> = defaults.pool.apps.iter().map(|app| app.app_path.as_str()).collect();
     assert_eq!(built_in, crate::apps::BUILT_IN);
     defaults.pool.apps.clear();
@@ -79,7 +98,7 @@ fn every_setting_has_an_effect() {
 fn an_app_may_have_a_rule_of_its_own() {
     let text = "dirty_on_disconnect = \"cancel\"\n\
                 dirty_apps = [\"a:B:2\", { app = \"c:D\", workers = 1, on_disconnect = \"finish\" }]\ndirty_socket = \"s\"";
-    let arbiter = from_file(text).arbiter(Vec::new()).unwrap();
+    let arbiter = from_file(text).arbiter(&hosts()).unwrap();
     let apps = arbiter.pool.apps.iter().map(|app| (app.app_path.as_str(), app.workers, app.on_disconnect));
     assert!(apps.eq([("a:B", Some(2), OnDisconnect::Cancel), ("c:D", Some(1), OnDisconnect::Finish)]));
 }
@@ -318,7 +337,7 @@ fn a_reload_takes_what_has_changed_and_keeps_what_takes_a_restart() {
     let (new, kept) = reload(&sources, &running.settings).unwrap();
     assert_eq!(kept, ["dirty_socket", "dirty_allowed_users", "dirty_compat", "dirty_log_level"]);
     assert_eq!((new.log.level, new.warnings.len()), ("info", 1), "{:?}", new.warnings);
-    let arbiter = new.arbiter(Vec::new()).unwrap();
+    let arbiter = new.arbiter(&hosts()).unwrap();
     assert_eq!(
         (arbiter.pool.workers, arbiter.socket.to_str(), arbiter.compat),
         (3, Some("old"), Compat::Gunicorn)
