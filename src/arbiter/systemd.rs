@@ -51,8 +51,12 @@ struct News {
 }
 
 impl Manager {
-    /// Finds the manager by NOTIFY_SOCKET; without that there is none.
+    /// Finds the manager by NOTIFY_SOCKET; without that there is none. Inside a worker the variable is for that worker: its
+    /// READY must not be said by an arbiter that it has started.
     pub fn find() -> Option<Manager> {
+        if std::env::var_os("DIRTY_WORKER_SOCKET").is_some() {
+            return None;
+        }
         let address = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
         match connect(&address) {
             Ok(socket) => Some(Manager {

@@ -197,3 +197,30 @@ fn a_worker_speaks_to_the_arbiter_and_never_to_its_manager() {
     assert_ne!(value("WATCHDOG_USEC"), Some("3600000000"));
     assert_eq!(value("WATCHDOG_PID"), None, "it would keep the worker's watchdog from starting");
 }
+
+#[test]
+fn an_arbiter_inside_a_worker_does_not_say_that_the_worker_is_ready() {
+    // The worker is slow to be ready, and has started an arbiter first, which is ready at once.
+    let script = format!(
+        r#"{} serve --socket inner.sock --workers 1 >/dev/null 2>&1 </dev/null & \
+           until [ -S inner.sock.d/w1 ]; do sleep 0.01; done; sleep 0.1; exec {0} worker"#,
+        env!("CARGO_BIN_EXE_dirty")
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = crate::served::dirty();
+    command.current_dir(directory.path());
+    let command_line = format!("/bin/sh -c '{script}'");
+    let mut served =
+        crate::served::Served::start_by(command, &["--workers", "1", "--worker-command", &command_line]);
+    assert!(served.connect().call("echo", "[1]").get("result").is_some());
+    served.signal(nix::sys::signal::Signal::SIGTERM);
+    let log = served.log();
+    assert!(!log.contains("broke the protocol"), "{log}");
+    // The lock of a socket holds the number of the process that has it.
+    let lock = std::fs::read_to_string(directory.path().join("inner.sock.d/lock")).unwrap();
+    let inner = nix::unistd::Pid::from_raw(lock.trim().parse().unwrap());
+    nix::sys::signal::kill(inner, nix::sys::signal::Signal::SIGTERM).unwrap();
+    crate::served::eventually("the inner arbiter ends", || {
+        !crate::served::is_alive(inner.as_raw().try_into().unwrap())
+    });
+}
