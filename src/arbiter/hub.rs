@@ -255,17 +255,17 @@ impl Hub {
                     outbox.close();
                 }
             }
-            Action::Dispatch { slot, frame } => self.send_to_slot(slot, frame),
+            Action::Dispatch { slot, frame } => {
+                // The reader may still wait for the client of the stream before, and its answer is for another.
+                self.read_again(slot);
+                self.send_to_slot(slot, frame);
+            }
             Action::SendCancel { slot, id } => {
                 if let Some(frame) = answers::cancel(id) {
                     self.send_to_slot(slot, frame);
                 }
                 // Nobody waits for this slot's output any more: read it, so that the slot comes free.
-                if let Some(waited_for) =
-                    self.slots.borrow().get(&slot).and_then(|link| link.paused_by.take())
-                {
-                    waited_for.nudge();
-                }
+                self.read_again(slot);
             }
             Action::Spawn { worker, apps, fixed, seat, generation } => {
                 let config = self.reloading.upcoming(generation).unwrap_or_else(|| self.config());
@@ -301,7 +301,18 @@ impl Hub {
         let _ = self.orders.send(order);
     }
 
+    /// Has a slot's reader wait for no client any more (STREAM-10).
+    fn read_again(&self, slot: SlotId) {
+        if let Some(waited_for) = self.slots.borrow().get(&slot).and_then(|link| link.paused_by.take()) {
+            waited_for.nudge();
+        }
+    }
+
     fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {
+        if !more {
+            // Nothing more comes for this client.
+            self.read_again(slot);
+        }
         let Some(outbox) = self.send(conn, frame) else { return };
         if outbox.waiting() <= self.config().client_buffer {
             return;
