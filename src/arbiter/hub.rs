@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::UnboundedSender;
@@ -32,9 +32,6 @@ async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
     }
     outbox.clear_congested();
 }
-
-/// How long clients may take at exit to read their last answers.
-const FINAL_WRITES: Duration = Duration::from_secs(1);
 
 /// One slot's connection to its worker.
 #[derive(Debug)]
@@ -251,7 +248,8 @@ impl Hub {
                 self.send(conn, answers::frame(id, error));
             }
             Action::CloseConn(conn) => {
-                if let Some(outbox) = self.clients.borrow_mut().remove(&conn) {
+                // It has its place until it has read its answers.
+                if let Some(outbox) = self.clients.borrow().get(&conn) {
                     outbox.close();
                 }
             }
@@ -371,15 +369,16 @@ impl Hub {
         self.early_signals.borrow_mut().remove(&worker);
     }
 
-    /// Waits until every client has what was written for it, or a second has passed.
+    /// Waits until every client has what was written for it.
     pub async fn write_out(&self) {
-        let clients: Vec<Rc<Outbox>> = self.clients.borrow().values().cloned().collect();
-        let written = async {
-            for client in clients {
-                client.written().await;
-            }
-        };
-        let _ = tokio::time::timeout(FINAL_WRITES, written).await;
+        let mut unread: Vec<Rc<Outbox>> = self.clients.borrow().values().cloned().collect();
+        unread.retain(|client| client.waiting() > 0);
+        if !unread.is_empty() {
+            tracing::info!(clients = unread.len(), "waiting for clients to read their last answers");
+        }
+        for client in unread {
+            client.written().await;
+        }
     }
 
     fn kill(&self, worker: WorkerId, signal: Signal) {

@@ -1,8 +1,11 @@
 //! Clients that do not read, and what is owed to everybody else.
 
 use std::io::Read as _;
+use std::net::Shutdown;
 
-use crate::served::Served;
+use nix::sys::signal::Signal;
+
+use crate::served::{Peer, Served};
 
 /// A worker that streams a chunk and, once a file is there, another chunk and the end in one write.
 const WORKER: &str = r#"python3 -c '
@@ -49,8 +52,48 @@ fn the_last_chunk_of_a_stream_that_is_not_read_does_not_hold_its_slot() {
     other.request("next", "echo", r#""args":[1],"kwargs":{}"#);
     std::fs::write(&go, "").unwrap();
     assert_eq!(other.receive()["id"], "next");
-    let mut big = vec![0; u32::from_be_bytes(header) as usize];
-    slow.0.read_exact(&mut big).unwrap();
+    rest(&mut slow, header);
     assert_eq!(slow.receive()["data"], 1, "nothing was lost");
     assert_eq!(slow.receive()["type"], "end");
+}
+
+/// Reads the rest of a frame with this header.
+fn rest(peer: &mut Peer, header: [u8; 4]) -> String {
+    let mut payload = vec![0; u32::from_be_bytes(header) as usize];
+    peer.0.read_exact(&mut payload).unwrap();
+    String::from_utf8(payload).unwrap()
+}
+
+/// A client with an answer that it has begun to read, and the header of that answer.
+fn begins_to_read(served: &Served) -> (Peer, [u8; 4]) {
+    let (mut peer, mut header) = (served.connect(), [0; 4]);
+    peer.request("big", "big", &format!(r#""args":[{BIG}],"kwargs":{{}}"#));
+    peer.0.read_exact(&mut header).unwrap();
+    (peer, header)
+}
+
+#[test]
+fn an_arbiter_that_stops_waits_for_clients_to_read_their_last_answers() {
+    let mut served = Served::start(&["--workers", "1", "--graceful-timeout", "0"]);
+    let mut clients = [begins_to_read(&served), begins_to_read(&served)];
+    clients[1].0.0.shutdown(Shutdown::Write).unwrap();
+    served.signal(Signal::SIGTERM);
+    served.logs("waiting for clients to read their last answers clients=2");
+    for (peer, header) in &mut clients {
+        assert!(rest(peer, *header).len() > BIG);
+    }
+    for (peer, _) in &mut clients {
+        assert_eq!(peer.receive_text(), None);
+    }
+    assert_eq!(served.wait().code(), Some(0));
+}
+
+#[test]
+fn an_arbiter_that_is_told_twice_to_stop_waits_for_no_client() {
+    let mut served = Served::start(&["--workers", "1", "--graceful-timeout", "0"]);
+    let _unread = begins_to_read(&served);
+    served.signal(Signal::SIGTERM);
+    served.logs("waiting for clients to read their last answers");
+    served.signal(Signal::SIGTERM);
+    assert_eq!(served.wait().code(), Some(0));
 }
