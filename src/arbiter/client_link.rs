@@ -10,7 +10,7 @@ use super::answers;
 use super::core::{ConnId, Event};
 use super::hub::Hub;
 use super::outbox::Outbox;
-use super::reading::read_some;
+use super::reading::{hang_up, read_some};
 use crate::DirtyError;
 use crate::message::{DecodeError, Role};
 use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
@@ -33,9 +33,13 @@ pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
     let end = read_messages(&hub, conn, &stream, &outbox, &mut decoder).await;
     match end {
         End::Eof => {
+            tracing::debug!(conn = conn.0, "a client sends nothing more");
             hub.feed(Event::HalfClosed(conn));
-            // The connection lives on for the answers; a client that is gone is noticed when they are written.
-            outbox.closed().await;
+            // The connection lives on for the answers, as long as there is somebody to read them.
+            tokio::select! {
+                () = outbox.closed() => (),
+                () = hang_up(&stream) => outbox.die(),
+            }
             hub.clients.borrow_mut().remove(&conn);
             hub.feed(Event::Disconnected(conn));
         }

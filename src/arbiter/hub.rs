@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::UnboundedSender;
@@ -32,9 +32,6 @@ async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
     }
     outbox.clear_congested();
 }
-
-/// How long clients may take at exit to read their last answers.
-const FINAL_WRITES: Duration = Duration::from_secs(1);
 
 /// One slot's connection to its worker.
 #[derive(Debug)]
@@ -251,21 +248,22 @@ impl Hub {
                 self.send(conn, answers::frame(id, error));
             }
             Action::CloseConn(conn) => {
-                if let Some(outbox) = self.clients.borrow_mut().remove(&conn) {
+                // It has its place until it has read its answers.
+                if let Some(outbox) = self.clients.borrow().get(&conn) {
                     outbox.close();
                 }
             }
-            Action::Dispatch { slot, frame } => self.send_to_slot(slot, frame),
+            Action::Dispatch { slot, frame } => {
+                // The reader may still wait for the client of the stream before, and its answer is for another.
+                self.read_again(slot);
+                self.send_to_slot(slot, frame);
+            }
             Action::SendCancel { slot, id } => {
                 if let Some(frame) = answers::cancel(id) {
                     self.send_to_slot(slot, frame);
                 }
                 // Nobody waits for this slot's output any more: read it, so that the slot comes free.
-                if let Some(waited_for) =
-                    self.slots.borrow().get(&slot).and_then(|link| link.paused_by.take())
-                {
-                    waited_for.nudge();
-                }
+                self.read_again(slot);
             }
             Action::Spawn { worker, apps, fixed, seat, generation } => {
                 let config = self.reloading.upcoming(generation).unwrap_or_else(|| self.config());
@@ -301,7 +299,18 @@ impl Hub {
         let _ = self.orders.send(order);
     }
 
+    /// Has a slot's reader wait for no client any more (STREAM-10).
+    fn read_again(&self, slot: SlotId) {
+        if let Some(waited_for) = self.slots.borrow().get(&slot).and_then(|link| link.paused_by.take()) {
+            waited_for.nudge();
+        }
+    }
+
     fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {
+        if !more {
+            // Nothing more comes for this client.
+            self.read_again(slot);
+        }
         let Some(outbox) = self.send(conn, frame) else { return };
         if outbox.waiting() <= self.config().client_buffer {
             return;
@@ -360,15 +369,16 @@ impl Hub {
         self.early_signals.borrow_mut().remove(&worker);
     }
 
-    /// Waits until every client has what was written for it, or a second has passed.
+    /// Waits until every client has what was written for it.
     pub async fn write_out(&self) {
-        let clients: Vec<Rc<Outbox>> = self.clients.borrow().values().cloned().collect();
-        let written = async {
-            for client in clients {
-                client.written().await;
-            }
-        };
-        let _ = tokio::time::timeout(FINAL_WRITES, written).await;
+        let mut unread: Vec<Rc<Outbox>> = self.clients.borrow().values().cloned().collect();
+        unread.retain(|client| client.waiting() > 0);
+        if !unread.is_empty() {
+            tracing::info!(clients = unread.len(), "waiting for clients to read their last answers");
+        }
+        for client in unread {
+            client.written().await;
+        }
     }
 
     fn kill(&self, worker: WorkerId, signal: Signal) {

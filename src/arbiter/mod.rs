@@ -60,7 +60,7 @@ use hub::{Hub, Order};
 use launcher::Launcher;
 use reloading::Loader;
 use socket::OwnedSocket;
-use stopping::{Stop, Stops};
+use stopping::{Patience, Stop, Stops};
 use systemd::Manager;
 
 /// Why an arbiter cannot run.
@@ -139,8 +139,8 @@ impl Arbiter {
     }
 
     /// Serves until SIGTERM, SIGINT or a drain on the control socket (drains first, LIFE-1) or SIGQUIT (at once, LIFE-2).
-    /// Returns when every worker is gone, every answer is written and every hook has ended; a signal that comes while only
-    /// hooks are waited for ends the waiting. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the
+    /// Returns when every worker is gone, every answer is read and every hook has ended; a signal that comes while only
+    /// clients or hooks are waited for ends the waiting. The socket is removed. SIGHUP reloads (LIFE-3), SIGTTIN and SIGTTOU make the
     /// pool one worker larger or smaller (LIFE-5), SIGUSR1 reopens the log files (LIFE-4).
     ///
     /// If `NOTIFY_SOCKET` is in the environment, the service manager there is told how the arbiter is (LIFE-16).
@@ -197,8 +197,10 @@ impl Arbiter {
                     let hub = hub.clone();
                     tokio::task::spawn_local(async move { manager.keep_informed(&hub).await });
                 }
+                let patience = Patience::default();
                 let stop = |stop| {
                     accepting.abort();
+                    patience.stop(stop, hub.config().pool.graceful_timeout);
                     manager.iter().for_each(|manager| manager.stop(&hub));
                     hub.feed(match stop {
                         Stop::Gracefully => Event::Drain,
@@ -219,7 +221,10 @@ impl Arbiter {
                     }
                 }
                 timers.abort();
-                hub.write_out().await;
+                tokio::select! {
+                    () = hub.write_out() => (),
+                    () = patience.end(stops.next()) => (),
+                }
             })
             .await;
         let waiting = control.end_waiters();

@@ -49,6 +49,7 @@ mod schema_loop;
 mod scripted;
 mod served;
 mod serving;
+mod slow_readers;
 mod sockets;
 mod spec_examples;
 mod systemd;

@@ -211,6 +211,48 @@ fn a_client_that_leaves_cancels_its_call_where_that_is_configured() {
     assert_eq!(other.receive()["id"], "2", "the slot is free long before the stream would have ended");
 }
 
+/// A client whose long call runs on the only worker of an arbiter that cancels for clients that leave.
+fn caller_of_a_long_call() -> (Served, Peer) {
+    let served = Served::start(&[
+        "--workers",
+        "1",
+        "--on-disconnect",
+        "cancel",
+        "--timeout",
+        "0",
+        "--log-level",
+        "debug",
+    ]);
+    let mut peer = served.connect();
+    assert!(peer.call("echo", "[]").get("result").is_some());
+    peer.request("long", "sleep", r#""args":[100000,"slept"],"kwargs":{}"#);
+    // What is answered after it was read after it.
+    peer.request("read", "echo", r#""args":[],"kwargs":{},"timeout":0.01"#);
+    assert_eq!(peer.receive()["id"], "read");
+    (served, peer)
+}
+
+#[test]
+fn a_client_that_closes_during_a_call_is_gone_at_once() {
+    let (served, gone) = caller_of_a_long_call();
+    drop(gone);
+    assert!(served.connect().call("echo", "[]").get("result").is_some(), "the slot is free");
+}
+
+#[test]
+fn a_client_that_closes_after_it_has_ended_its_sending_side_is_gone_too() {
+    let (served, gone) = caller_of_a_long_call();
+    gone.0.shutdown(std::net::Shutdown::Write).unwrap();
+    served.logs("a client sends nothing more");
+    let mut other = served.connect();
+    other.request("2", "echo", r#""args":[],"kwargs":{}"#);
+    // Nothing is to be seen of it before it is gone.
+    other.request("1", "echo", r#""args":[],"kwargs":{},"timeout":0.1"#);
+    assert_eq!(other.receive()["id"], "1", "who has ended only its sending side still waits");
+    drop(gone);
+    assert_eq!(other.receive()["id"], "2", "the slot is free");
+}
+
 #[test]
 fn an_answer_that_was_written_before_its_worker_died_is_delivered() {
     // It answers one call and is gone in the same breath.

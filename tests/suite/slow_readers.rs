@@ -1,0 +1,99 @@
+//! Clients that do not read, and what is owed to everybody else.
+
+use std::io::Read as _;
+use std::net::Shutdown;
+
+use nix::sys::signal::Signal;
+
+use crate::served::{Peer, Served};
+
+/// A worker that streams a chunk and, once a file is there, another chunk and the end in one write.
+const WORKER: &str = r#"python3 -c '
+import json, os, socket, struct, threading, time
+listener = socket.socket(socket.AF_UNIX); listener.bind(os.environ["DIRTY_WORKER_SOCKET"]); listener.listen()
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"]); notify.send(b"READY=1")
+def serve(slot):
+    while header := slot.recv(4, socket.MSG_WAITALL):
+        call = json.loads(slot.recv(struct.unpack(">I", header)[0], socket.MSG_WAITALL))
+        def frame(kind, **members):
+            text = json.dumps({"type": kind, "id": call["id"], **members}).encode()
+            return struct.pack(">I", len(text)) + text
+        if call["action"] == "stream":
+            slot.sendall(frame("chunk", data=0))
+            while not os.path.exists(call["args"][0]): time.sleep(0.01)
+            slot.sendall(frame("chunk", data=1) + frame("end"))
+        elif call["action"] == "big":
+            slot.sendall(frame("response", result="x" * call["args"][0]))
+        elif call["action"] == "echo":
+            slot.sendall(frame("response", result=call["args"]))
+for _ in range(int(os.environ["DIRTY_THREADS"])):
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+os.read(0, 1)
+'"#;
+
+/// More than the buffers of a client's socket and the arbiter's for it take together.
+const BIG: usize = 4 << 20;
+
+#[test]
+fn the_last_chunk_of_a_stream_that_is_not_read_does_not_hold_its_slot() {
+    let arguments = ["--workers", "1", "--threads", "2", "--app", "fixture:App", "--worker-command", WORKER];
+    let served = Served::start(&arguments);
+    let go = served.socket.with_extension("go");
+    let mut slow = served.connect();
+    slow.request("stream", "stream", &format!(r#""args":["{}"],"kwargs":{{}}"#, go.display()));
+    assert_eq!(slow.receive()["data"], 0);
+    slow.request("big", "big", &format!(r#""args":[{BIG}],"kwargs":{{}}"#));
+    let mut header = [0; 4];
+    slow.0.read_exact(&mut header).unwrap();
+    // From here on it does not read. The other slot is taken: what comes next needs the slot of the stream.
+    let mut other = served.connect();
+    other.request("held", "never", r#""args":[],"kwargs":{}"#);
+    other.request("next", "echo", r#""args":[1],"kwargs":{}"#);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(other.receive()["id"], "next");
+    rest(&mut slow, header);
+    assert_eq!(slow.receive()["data"], 1, "nothing was lost");
+    assert_eq!(slow.receive()["type"], "end");
+}
+
+/// Reads the rest of a frame with this header.
+fn rest(peer: &mut Peer, header: [u8; 4]) -> String {
+    let mut payload = vec![0; u32::from_be_bytes(header) as usize];
+    peer.0.read_exact(&mut payload).unwrap();
+    String::from_utf8(payload).unwrap()
+}
+
+/// A client with an answer that it has begun to read, and the header of that answer.
+fn begins_to_read(served: &Served) -> (Peer, [u8; 4]) {
+    let (mut peer, mut header) = (served.connect(), [0; 4]);
+    peer.request("big", "big", &format!(r#""args":[{BIG}],"kwargs":{{}}"#));
+    peer.0.read_exact(&mut header).unwrap();
+    (peer, header)
+}
+
+#[test]
+fn an_arbiter_that_stops_waits_for_clients_to_read_their_last_answers() {
+    let mut served = Served::start(&["--workers", "1", "--graceful-timeout", "0"]);
+    let mut clients = [begins_to_read(&served), begins_to_read(&served)];
+    clients[1].0.0.shutdown(Shutdown::Write).unwrap();
+    served.signal(Signal::SIGTERM);
+    served.logs("waiting for clients to read their last answers clients=2");
+    for (peer, header) in &mut clients {
+        assert!(rest(peer, *header).len() > BIG);
+    }
+    for (peer, _) in &mut clients {
+        assert_eq!(peer.receive_text(), None);
+    }
+    assert_eq!(served.wait().code(), Some(0));
+}
+
+#[test]
+fn an_arbiter_that_is_told_twice_to_stop_waits_for_no_client() {
+    let mut served = Served::start(&["--workers", "1", "--graceful-timeout", "0"]);
+    let _unread = begins_to_read(&served);
+    served.signal(Signal::SIGTERM);
+    served.logs("waiting for clients to read their last answers");
+    served.signal(Signal::SIGTERM);
+    assert_eq!(served.wait().code(), Some(0));
+}
