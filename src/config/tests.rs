@@ -49,7 +49,7 @@ fn hosts() -> Hosts {
 
 #[test]
 fn the_host_is_the_one_that_has_the_apps_unless_a_setting_says_otherwise() {
-    let command = |variables: &[(&str, &str)]| {
+    let command = |variables: &[(&'static str, &'static str)]| {
         let all = [variables, &[("DIRTY_SOCKET", "d.sock")]].concat();
         let command = loaded(None, &all).unwrap().arbiter(&hosts()).unwrap().worker_command;
         command.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
