@@ -17,7 +17,7 @@ use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
 
 /// How long input is still read and discarded after a bad frame, so that a client in the middle of a long write gets
 /// to read why (FRAME-7).
-pub(super) const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves a client until it or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
@@ -28,38 +28,56 @@ pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
     }
     let conn = hub.next_conn();
     hub.clients.borrow_mut().insert(conn, Rc::clone(&outbox));
+    serve(&hub, conn, &stream, &outbox).await;
+    // What it has not read by now it does not get.
+    outbox.die();
+    // Its place is taken until here: a connection that was given up is one as well (SEC-6).
+    hub.clients.borrow_mut().remove(&conn);
+}
+
+async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &UnixStream, outbox: &Rc<Outbox>) {
     hub.on(Event::Connected(conn));
     let mut decoder = FrameDecoder::new(hub.config().limits);
-    let end = read_messages(&hub, conn, &stream, &outbox, &mut decoder).await;
-    match end {
+    match read_messages(hub, conn, stream, outbox, &mut decoder).await {
         End::Eof => {
             tracing::debug!(conn = conn.0, "a client sends nothing more");
             hub.feed(Event::HalfClosed(conn));
             // The connection lives on for the answers, as long as there is somebody to read them.
             tokio::select! {
                 () = outbox.closed() => (),
-                () = hang_up(&stream) => outbox.die(),
+                () = hang_up(stream) => outbox.die(),
             }
-            hub.clients.borrow_mut().remove(&conn);
             hub.feed(Event::Disconnected(conn));
         }
         End::Gone => {
-            hub.clients.borrow_mut().remove(&conn);
             outbox.die();
             hub.feed(Event::Disconnected(conn));
         }
         End::BadFrame(error) => {
             tracing::info!(conn = conn.0, %error, "closing a connection after a bad frame");
-            hub.clients.borrow_mut().remove(&conn);
             hub.feed(Event::Disconnected(conn));
-            let start = decoder.buffered();
-            let error = DirtyError::bad_frame(&error, (!start.is_empty()).then_some(start));
-            outbox.push(answers::frame(None, error).into_bytes());
-            outbox.close();
-            drop(decoder);
-            let _ = tokio::time::timeout(LINGER, discard(&stream)).await;
+            close_after(&error, decoder, stream, outbox).await;
         }
     }
+}
+
+/// Says what was wrong with a frame, and closes once that is read, or after a while (FRAME-7).
+pub(super) async fn close_after(
+    error: &FrameError,
+    decoder: FrameDecoder,
+    stream: &UnixStream,
+    outbox: &Rc<Outbox>,
+) {
+    let start = decoder.buffered();
+    let error = DirtyError::bad_frame(error, (!start.is_empty()).then_some(start));
+    outbox.push(answers::frame(None, error).into_bytes());
+    outbox.close();
+    drop(decoder);
+    let read = async {
+        discard(stream).await;
+        outbox.closed().await;
+    };
+    let _ = tokio::time::timeout(LINGER, read).await;
 }
 
 /// Why reading ended.
@@ -140,7 +158,7 @@ async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
     outbox.closed().await;
 }
 
-pub(super) async fn discard(stream: &UnixStream) {
+async fn discard(stream: &UnixStream) {
     let mut sink = vec![0; 64 * 1024];
     loop {
         if stream.readable().await.is_err() {

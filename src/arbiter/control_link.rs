@@ -6,13 +6,12 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::answers;
-use super::client_link::{LINGER, discard};
+use super::client_link::close_after;
 use super::control::{self, Control};
 use super::hub::Hub;
 use super::listener::ACCEPT_PAUSE;
 use super::outbox::Outbox;
 use super::reading::read_some;
-use crate::DirtyError;
 use crate::control::{ControlRequest, LIMITS, MAX_CONNECTIONS, ManageMessage, Operation};
 use crate::message::DecodeError;
 use crate::wire::{Frame, FrameDecoder, FrameError, HEADER_LEN};
@@ -53,8 +52,10 @@ async fn run(hub: Rc<Hub>, control: Rc<Control>, stream: UnixStream) {
     };
     let mut link = ControlLink { hub, control, stream, outbox, decoder: FrameDecoder::new(LIMITS) };
     if let Err(Some(error)) = link.serve().await {
-        link.close_after(&error).await;
+        close_after(&error, link.decoder, &link.stream, &link.outbox).await;
     }
+    // What it has not read by now it does not get.
+    link.outbox.die();
 }
 
 /// One connection.
@@ -139,15 +140,6 @@ impl ControlLink {
             }
         };
         answers::result(id, &result).ok_or(None)
-    }
-
-    /// Says what was wrong with a frame, and closes (FRAME-7).
-    async fn close_after(self, error: &FrameError) {
-        let start = self.decoder.buffered();
-        let error = DirtyError::bad_frame(error, (!start.is_empty()).then_some(start));
-        self.outbox.push(answers::frame(None, error).into_bytes());
-        self.outbox.close();
-        let _ = tokio::time::timeout(LINGER, discard(&self.stream)).await;
     }
 }
 

@@ -32,6 +32,7 @@ mod output;
 mod parent;
 mod reading;
 mod reloading;
+mod signals;
 mod slot_link;
 mod socket;
 mod stopping;
@@ -43,9 +44,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nix::sys::signal::Signal;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 pub use access::SocketAccess;
@@ -59,6 +58,7 @@ use hooks::HookRunner;
 use hub::{Hub, Order};
 use launcher::Launcher;
 use reloading::Loader;
+use signals::Signals;
 use socket::OwnedSocket;
 use stopping::{Patience, Stop, Stops};
 use systemd::Manager;
@@ -98,17 +98,38 @@ pub struct Arbiter {
     listener: std::os::unix::net::UnixListener,
     control: std::os::unix::net::UnixListener,
     hooks: Option<Arc<dyn Hooks>>,
+    stops: Stops,
+    signals: Signals,
 }
 
 impl Arbiter {
-    /// Takes the socket's path and listens on it (SEC-1, SEC-3, SEC-4).
+    /// Takes the socket's path and listens on it (SEC-1, SEC-3, SEC-4). Before that it takes over the signals that an
+    /// arbiter obeys: those that come from then on are obeyed when it [runs](Self::run).
+    ///
+    /// Must be called within a tokio runtime with I/O, the one that it runs in.
     ///
     /// # Errors
-    /// [`SocketError`]: nothing was changed, stolen or removed.
-    pub fn bind(config: ArbiterConfig) -> Result<Arbiter, SocketError> {
+    /// [`ArbiterError::Socket`]: nothing was changed, stolen or removed. [`ArbiterError::System`] when a signal or the
+    /// parent cannot be watched.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn bind(config: ArbiterConfig) -> Result<Arbiter, ArbiterError> {
+        // Whoever finds the socket knows of this process.
+        let (stops, signals) = (Stops::watch(config.die_with_parent)?, Signals::watch()?);
         let (socket, listener) = OwnedSocket::bind(&config.socket, &config.access)?;
         let control = socket.bind_control()?;
-        Ok(Arbiter { config, loader: None, reopen_logs: None, socket, listener, control, hooks: None })
+        Ok(Arbiter {
+            config,
+            loader: None,
+            reopen_logs: None,
+            socket,
+            listener,
+            control,
+            hooks: None,
+            stops,
+            signals,
+        })
     }
 
     /// Sets where a reload (SIGHUP) reads the configuration from, as a whole or not at all (LIFE-3). Without it the
@@ -157,14 +178,7 @@ impl Arbiter {
             UnixListener::from_std(self.control).map_err(system("watch the control socket"))?;
         let control = Control::new(&self.config.socket);
         let launcher = Launcher::start().map_err(system("start the launcher thread"))?;
-        let mut stops = Stops::watch(self.config.die_with_parent)?;
-        let mut hup = signal(SignalKind::hangup()).map_err(system("handle SIGHUP"))?;
-        let mut ttin =
-            signal(SignalKind::from_raw(Signal::SIGTTIN as i32)).map_err(system("handle SIGTTIN"))?;
-        let mut ttou =
-            signal(SignalKind::from_raw(Signal::SIGTTOU as i32)).map_err(system("handle SIGTTOU"))?;
-        let mut usr1 = signal(SignalKind::user_defined1()).map_err(system("handle SIGUSR1"))?;
-        let mut usr2 = signal(SignalKind::user_defined2()).map_err(system("handle SIGUSR2"))?;
+        let (mut stops, mut signals) = (self.stops, self.signals);
         let (pid, socket) = (std::process::id(), self.config.socket.clone());
         let arbiter = ArbiterInfo { pid, socket, version: env!("CARGO_PKG_VERSION") };
         let hooks =
@@ -212,11 +226,11 @@ impl Arbiter {
                         Some(order) = ordered.recv() => start(&hub, order),
                         how = stops.next() => stop(how),
                         () = control.drain.notified() => stop(Stop::Gracefully),
-                        _ = hup.recv() => hub.reload(None),
-                        _ = ttin.recv() => hub.scale_by(1),
-                        _ = ttou.recv() => hub.scale_by(-1),
-                        _ = usr1.recv() => reopen_logs(self.reopen_logs.as_deref()),
-                        _ = usr2.recv() => tracing::info!("SIGUSR2 has no meaning here, ignored"),
+                        _ = signals.hup.recv() => hub.reload(None),
+                        _ = signals.ttin.recv() => hub.scale_by(1),
+                        _ = signals.ttou.recv() => hub.scale_by(-1),
+                        _ = signals.usr1.recv() => reopen_logs(self.reopen_logs.as_deref()),
+                        _ = signals.usr2.recv() => tracing::info!("SIGUSR2 has no meaning here, ignored"),
                         () = hub.finished.notified() => break,
                     }
                 }

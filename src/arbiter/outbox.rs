@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
@@ -156,20 +158,26 @@ impl Outbox {
             drop(queue);
             self.die();
         } else if self.closing.get() {
-            // The peer may be gone already: then there is nothing left to shut down.
-            let _ = socket_shutdown(&self.stream);
+            self.shut_down(Shutdown::Write);
             self.done.set(true);
             self.progress.notify_waiters();
         }
         true
     }
 
-    /// Gives the peer up.
+    /// Gives the peer up, and ends the connection.
     pub fn die(&self) {
         self.dead.set(true);
         self.waiting.set(0);
         self.queue.borrow_mut().clear();
         self.progress.notify_waiters();
+        // Wakes who waits for the peer to read.
+        self.shut_down(Shutdown::Both);
+    }
+
+    fn shut_down(&self, how: Shutdown) {
+        // The peer may be gone already: then there is nothing left to shut down.
+        let _ = shutdown(self.stream.as_raw_fd(), how);
     }
 }
 
@@ -183,9 +191,4 @@ fn drop_front(queue: &mut VecDeque<Bytes>, mut written: usize) {
         written -= front.len();
         queue.pop_front();
     }
-}
-
-fn socket_shutdown(stream: &UnixStream) -> nix::Result<()> {
-    use std::os::fd::AsRawFd;
-    nix::sys::socket::shutdown(stream.as_raw_fd(), nix::sys::socket::Shutdown::Write)
 }

@@ -4,8 +4,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::refuse;
 use super::exit::Exit;
@@ -133,10 +131,8 @@ fn serve(
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(system("start the event loop"))?;
     let _context = runtime.enter();
-    ignore_until_it_runs().map_err(system("handle signals"))?;
     let summary = summary(&config);
-    let mut arbiter =
-        Arbiter::bind(config).map_err(ArbiterError::from)?.with_reload(reload).with_hooks(hooks);
+    let mut arbiter = Arbiter::bind(config)?.with_reload(reload).with_hooks(hooks);
     if let Some(file) = log_file {
         arbiter = arbiter.on_reopen_logs(move || file.reopen());
     }
@@ -145,14 +141,6 @@ fn serve(
     let _ = std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes());
     tracing::info!("{summary}");
     Ok(runtime.block_on(arbiter.run())?)
-}
-
-/// Has the signals that are orders to an arbiter neither end nor stop this process before the arbiter listens to them: others
-/// may know of it by then.
-fn ignore_until_it_runs() -> std::io::Result<()> {
-    let orders = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTTIN, Signal::SIGTTOU];
-    // A handler stays when its stream goes.
-    orders.into_iter().try_for_each(|order| signal(SignalKind::from_raw(order as i32)).map(drop))
 }
 
 fn summary(config: &ArbiterConfig) -> String {

@@ -229,6 +229,18 @@ fn sigquit_ends_everything_at_once() {
 }
 
 #[test]
+fn a_stop_that_comes_as_soon_as_the_arbiter_listens_is_obeyed() {
+    use Signal::{SIGINT, SIGQUIT, SIGTERM};
+    for signal in [SIGTERM, SIGINT, SIGQUIT, SIGTERM, SIGINT, SIGQUIT] {
+        let mut served = Served::start(&["--workers", "1"]);
+        served.signal(signal);
+        assert_eq!(served.wait().code(), Some(0), "{signal}");
+        let left: Vec<_> = std::fs::read_dir(served.socket.parent().unwrap()).unwrap().collect();
+        assert!(left.is_empty(), "{signal}: {left:?}");
+    }
+}
+
+#[test]
 fn a_worker_that_cannot_be_started_is_no_reason_to_spin() {
     let mut served = Served::start(&["--workers", "1", "--worker-command", "exit 3"]);
     let mut peer = served.connect();

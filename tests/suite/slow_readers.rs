@@ -1,11 +1,11 @@
 //! Clients that do not read, and what is owed to everybody else.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 
 use nix::sys::signal::Signal;
 
-use crate::served::{Peer, Served};
+use crate::served::{Peer, Served, eventually};
 
 /// A worker that streams a chunk and, once a file is there, another chunk and the end in one write.
 const WORKER: &str = r#"python3 -c '
@@ -96,4 +96,24 @@ fn an_arbiter_that_is_told_twice_to_stop_waits_for_no_client() {
     served.logs("waiting for clients to read their last answers");
     served.signal(Signal::SIGTERM);
     assert_eq!(served.wait().code(), Some(0));
+}
+
+#[test]
+fn connections_that_are_given_up_have_a_place_until_they_are_closed() {
+    let served = Served::start(&["--workers", "1", "--max-connections", "2"]);
+    assert!(served.connect().call("echo", "[]").get("result").is_some());
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", served.pid())).unwrap().count();
+    let before = descriptors();
+    let _unread = [(); 2].map(|()| {
+        let (mut peer, header) = begins_to_read(&served);
+        let empty_frame = [0; 4];
+        peer.0.write_all(&empty_frame).unwrap();
+        (peer, header)
+    });
+    let given_up = || served.log_so_far().matches("closing a connection after a bad frame").count();
+    eventually("both are given up", || given_up() == 2);
+    assert_eq!(served.connect().receive()["error"]["error_type"], "DirtyOverloadedError");
+    // They have not read a byte more, and never will.
+    eventually("nothing is left of them", || descriptors() <= before);
+    assert!(served.connect().call("echo", "[]").get("result").is_some());
 }
