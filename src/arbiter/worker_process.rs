@@ -126,7 +126,7 @@ async fn see_through(
     }
     let mut worker_init = None;
     let mut is_ready = false;
-    let mut message = [0; 4096];
+    let mut message = vec![0; longest_notification(&info.apps)];
     loop {
         tokio::select! {
             status = child.wait() => return status,
@@ -139,7 +139,7 @@ async fn see_through(
                 false => child.start_kill()?,
             },
             received = notify.recv(&mut message) => match received {
-                Ok(length) if notified(hub, info.id, &message[..length]) && !is_ready => {
+                Ok(length) if notified(hub, info.id, whole_lines(info.id, &message, length)) && !is_ready => {
                     is_ready = true;
                     worker_init = hub.hooks.worker_init(info);
                     if worker_init.is_none() {
@@ -194,6 +194,23 @@ pub(super) fn exit_of(status: ExitStatus) -> WorkerExit {
         (None, Some(signal)) => WorkerExit::Signal(signal),
         (None, None) => WorkerExit::Unknown,
     }
+}
+
+/// How long a worker's notification may be, in bytes: the list of its apps fits, each of its characters escaped (WORK-14).
+fn longest_notification(apps: &[String]) -> usize {
+    const ESCAPED: usize = r"\u0041".len();
+    const SEPARATORS: usize = r#""", "#.len();
+    64 * 1024 + apps.iter().map(|app| ESCAPED * app.len() + SEPARATORS).sum::<usize>()
+}
+
+/// The lines of a datagram of which so many bytes were read. One that fills the buffer may have been cut.
+fn whole_lines(worker: WorkerId, message: &[u8], length: usize) -> &[u8] {
+    if length < message.len() {
+        return &message[..length];
+    }
+    tracing::warn!(%worker, "cut a worker's notification: it has {length} bytes or more; its last line is ignored");
+    let end = message.iter().rposition(|byte| *byte == b'\n');
+    &message[..end.unwrap_or_default()]
 }
 
 /// One datagram of the systemd notify protocol: assignments, one a line. Whether the worker says that it is ready.

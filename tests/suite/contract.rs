@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
+use crate::pool::call;
 use crate::served::Served;
 
 /// The user `nobody` on every system of today.
@@ -79,6 +80,53 @@ fn a_request_reaches_its_worker_byte_for_byte() {
     let sent = format!(r#"{{"type":"request","id":"m","app_path":"fixture:App","action":"any",{rest}}}"#);
     peer.send(&sent);
     assert_eq!(peer.receive()["result"]["payload"], sent);
+}
+
+/// A worker that first notifies and waits as its first argument says. Its second one is its backlog. It answers with its
+/// number, when as many calls run as it has slots.
+const SPEAKER: &str = r#"python3 -c '
+import json, os, socket, struct, sys, threading
+listener = socket.socket(socket.AF_UNIX); listener.bind(os.environ["DIRTY_WORKER_SOCKET"])
+listener.listen(int(sys.argv[2]))
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); notify.connect(os.environ["NOTIFY_SOCKET"])
+for line in sys.argv[1].split():
+    if line == "LONG": notify.send(b"READY=0\nSTATUS=" + b"x" * 100_000)
+    if line == "APPS": notify.send(b"X_DIRTY_APPS=" + os.environ["DIRTY_APPS"].encode() + b"\nREADY=1")
+    if line == "READY": notify.send(b"READY=1")
+    if line.startswith("/"):
+        while not os.path.exists(line): threading.Event().wait(0.01)
+together = threading.Barrier(int(os.environ["DIRTY_THREADS"]))
+def serve(slot):
+    while header := slot.recv(4, socket.MSG_WAITALL):
+        call = json.loads(slot.recv(struct.unpack(">I", header)[0], socket.MSG_WAITALL))
+        together.wait()
+        message = {"type": "response", "id": call["id"], "result": os.environ["DIRTY_WORKER_ID"]}
+        reply = json.dumps(message).encode()
+        slot.sendall(struct.pack(">I", len(reply)) + reply)
+for _ in range(int(os.environ["DIRTY_THREADS"])):
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+os.read(0, 1)
+' "#;
+
+#[test]
+fn a_worker_may_name_any_number_of_apps_before_it_says_ready() {
+    let command = format!("{SPEAKER} APPS 8");
+    let names: Vec<String> = (0..1_000)
+        .map(|n| format!("a.rather.long.name.of.a.package.of.many.modules.module{n}:AClassWithALongName{n}"))
+        .collect();
+    let apps = names.iter().flat_map(|name| ["--app", name]);
+    let arguments: Vec<&str> =
+        ["--workers", "1", "--worker-command", &command].into_iter().chain(apps).collect();
+    let served = Served::start(&arguments);
+    let mut peer = served.connect();
+    assert_eq!(call(&mut peer, &names[999], "any")["result"], "1", "{}", served.log_so_far());
+}
+
+#[test]
+fn a_notification_that_is_too_long_is_told_of_and_the_next_one_read() {
+    let served = Served::start(&["--workers", "1", "--worker-command", &format!("{SPEAKER} 'LONG READY' 8")]);
+    assert_eq!(served.connect().call("any", "[]")["result"], "1");
+    served.logs("cut a worker's notification");
 }
 
 #[test]
