@@ -58,11 +58,16 @@ impl Output {
         // Those who go on printing cannot keep this from ending.
         let mut most = PIPE;
         // Not by way of the event loop, which may not have seen yet that there is something.
-        while most > 0
-            && let Ok(length @ 1..) = nix::unistd::read(&self.pipe, &mut chunk)
-        {
-            self.take(&chunk[..length]).await;
-            most = most.saturating_sub(length);
+        while most > 0 {
+            match nix::unistd::read(&self.pipe, &mut chunk) {
+                Ok(length @ 1..) => {
+                    self.take(&chunk[..length]).await;
+                    most = most.saturating_sub(length);
+                }
+                // `log` may have taken the rest while this gave way, and be in the middle of it.
+                _ if !self.lines.borrow().unread.is_empty() => self.take(&[]).await,
+                _ => break,
+            }
         }
         self.lines.borrow_mut().finish(&self.sink);
     }
