@@ -1,9 +1,14 @@
 //! One slot's connection to its worker: relays the worker's frames by way of the core.
 
 use std::cell::RefCell;
+use std::io;
+use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
@@ -12,9 +17,14 @@ use super::reading::read_some;
 use crate::message::{DecodeError, RequestId, Role};
 use crate::wire::{Frame, FrameDecoder, Head, Limits, Members, unescape};
 
+/// How long a worker may take no more connections (WORK-2).
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause before another try to connect.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Connects a slot and serves it until its worker or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
-    let stream = match UnixStream::connect(hub.worker_socket(slot.worker)).await {
+    let stream = match connect(slot, &hub.worker_socket(slot.worker)).await {
         Ok(stream) => Rc::new(stream),
         Err(error) => {
             let what = format!("said READY but cannot be connected to: {error}");
@@ -31,6 +41,34 @@ pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
     let violation = read_replies(&hub, slot, &stream, &link).await;
     hub.slots.borrow_mut().remove(&slot);
     hub.feed(Event::SlotBroken { slot, violation });
+}
+
+/// Connects to a worker. One that takes no more connections, because its backlog is full, has some time to accept; a shortage
+/// of this process's own is no fault of the worker's, and passes or not.
+async fn connect(slot: SlotId, path: &Path) -> io::Result<UnixStream> {
+    let patience = Instant::now() + PATIENCE;
+    let mut is_news = true;
+    loop {
+        let error = match UnixStream::connect(path).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let is_news = std::mem::take(&mut is_news);
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EAGAIN) if Instant::now() < patience => {
+                if is_news {
+                    tracing::debug!(%slot, "a worker takes no more connections: trying again");
+                }
+            }
+            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                if is_news {
+                    tracing::warn!(%slot, %error, "failed to connect to a worker: trying again");
+                }
+            }
+            _ => return Err(error),
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 /// Reads until the connection ends; returns how the worker broke the protocol, if it did.
@@ -113,5 +151,33 @@ fn intended_kind(payload: &[u8], limits: &Limits) -> Option<ReplyKind> {
         "end" => Some(ReplyKind::End),
         "error" => Some(ReplyKind::Error),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+
+    use super::super::core::WorkerId;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_takes_no_connection_is_waited_for_but_not_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("w1");
+        let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &UnixAddr::new(&path).unwrap()).unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let slot = SlotId { worker: WorkerId(1), index: 0 };
+        let begun = Instant::now();
+        let _first = connect(slot, &path).await.unwrap();
+        let error = connect(slot, &path).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(begun.elapsed() >= PATIENCE);
+        // What does not pass is not waited for.
+        std::fs::remove_file(&path).unwrap();
+        let begun = Instant::now();
+        assert_eq!(connect(slot, &path).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

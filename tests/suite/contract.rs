@@ -130,6 +130,27 @@ fn a_notification_that_is_too_long_is_told_of_and_the_next_one_read() {
 }
 
 #[test]
+fn a_worker_whose_backlog_is_smaller_than_its_slots_is_waited_for() {
+    let go = tempfile::tempdir().unwrap();
+    let file = go.path().join("go");
+    let command = format!("{SPEAKER} 'READY {}' 1", file.display());
+    let arguments =
+        ["--workers", "1", "--threads", "16", "--log-level", "debug", "--worker-command", &command];
+    let served = Served::start(&arguments);
+    // It does not accept before it may.
+    served.logs("a worker takes no more connections");
+    fs::write(&file, "").unwrap();
+    let mut peer = served.connect();
+    for number in 0..16 {
+        peer.request(&number.to_string(), "any", r#""args":[],"kwargs":{}"#);
+    }
+    // They answer when all of them run: every slot has been opened.
+    for _ in 0..16 {
+        assert_eq!(peer.receive()["result"], "1");
+    }
+}
+
+#[test]
 fn a_thousand_clients_may_connect_before_the_arbiter_accepts_one() {
     let served = Served::start(&[]);
     served.signal(Signal::SIGSTOP);
