@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dirty_arbiter::arbiter::core::{
-    Action, AppState, Event, Failure, Phase, ReplyKind, WorkerExit, WorkerSignal, WorkerStage::*,
+    Action, AppState, Event, Failure, Phase, ReplyKind, WorkerExit, WorkerId, WorkerSignal, WorkerStage::*,
 };
 
 use crate::core_story::*;
@@ -150,4 +150,33 @@ fn a_quit_ends_a_reload_and_kills_everybody() {
     assert_eq!(told.iter().filter(|(_, signal)| *signal == WorkerSignal::Kill).count(), 2, "{told:?}");
     story.exits(1, WorkerExit::Signal(9));
     assert_eq!(story.core.counters().crashes, 0, "they were told to end");
+}
+
+#[test]
+fn an_old_worker_stays_until_a_request_can_reach_the_new_one() {
+    let mut story = Story::begin(1, 1, |_| ());
+    story.reload(|_| ());
+    story.on(Event::Spawned(WorkerId(2)));
+    assert_eq!(ended(&story.on(Event::Ready(WorkerId(2)))), untold(), "it has no connection yet");
+    assert_eq!(ended(&story.on(Event::SlotOpened(slot(2, 0)))), [(1, TERM)]);
+}
+
+#[test]
+fn a_worker_that_takes_nothing_new_spares_no_other() {
+    let mut story = Story::begin(2, 2, |_| ());
+    story.after(seconds(2));
+    story.on(Event::SlotBroken { slot: slot(1, 0), violation: None });
+    assert_eq!(ended(&story.on(Event::Scale(1))), untold(), "worker 1 is most likely dead");
+    story.exits(1, WorkerExit::Signal(11));
+    assert_eq!(ended(&story.worker_ready(3)), [(2, TERM)]);
+}
+
+#[test]
+fn an_old_worker_that_boots_still_is_replaced_at_once() {
+    let mut story = Story::boot(2, 1, |_| ());
+    story.worker_ready(1);
+    story.reload(|_| ());
+    story.worker_ready(3);
+    let next = story.exits(1, GONE);
+    assert_eq!((started(&next), ended(&next)), (vec![4], vec![(2, TERM)]), "nobody misses worker 2");
 }

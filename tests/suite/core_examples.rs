@@ -74,9 +74,10 @@ fn the_requests_own_limit_counts_from_its_acceptance() {
 fn a_stream_may_last_as_long_as_its_gaps_are_short() {
     let mut story = Story::begin(1, 1, |_| ());
     story.request("1", "a:A");
+    let more = || Action::Forward { conn: CLIENT, slot: slot(1, 0), more: true, frame: "reply" };
     for _ in 0..5 {
         assert_eq!(story.after(seconds(9)), []);
-        assert_eq!(story.reply(slot(1, 0), ReplyKind::Chunk, "1").len(), 1);
+        assert_eq!(story.reply(slot(1, 0), ReplyKind::Chunk, "1"), [more()]);
     }
     assert_eq!(story.after(Duration::from_millis(9_999)), []);
     assert_eq!(timeout_of(&story.after(Duration::from_millis(1)), "1"), (Phase::Stream, seconds(10)));
@@ -342,7 +343,10 @@ fn a_bad_message_fails_its_request_and_no_more() {
     assert!(matches!(failure(&actions, "2"), Some(Failure::WorkerBroke { .. })));
     assert_eq!(dispatched(&story.request("3", "a:A")), None);
     assert_eq!(dispatched(&story.reply(slot(1, 0), ReplyKind::Error, "2")), Some((slot(1, 0), "3")));
-    // About nothing in flight: the worker is not to be trusted.
-    let bad = Event::BadReply { slot: slot(1, 0), kind: None, id: Some("2"), violation: violation() };
-    assert_eq!(signals(&story.on(bad)), [WorkerSignal::Terminate]);
+    // About nothing in flight: the worker is not to be trusted, and what runs there fails with it.
+    let kind = Some(ReplyKind::Response);
+    let bad = Event::BadReply { slot: slot(1, 0), kind, id: Some("2"), violation: violation() };
+    let actions = story.on(bad);
+    assert!(matches!(failure(&actions, "3"), Some(Failure::WorkerBroke { .. })));
+    assert_eq!(signals(&actions), [WorkerSignal::Terminate]);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use dirty_arbiter::arbiter::core::{Event, Failure, Phase, ReplyKind, WorkerExit, WorkerId, WorkerSignal};
+use dirty_arbiter::arbiter::core::{
+    Action, AppAllocation, Event, Failure, OnDisconnect, Phase, ReplyKind, Violation, WorkerExit, WorkerId,
+    WorkerSignal,
+};
 
 use crate::core_story::*;
 
@@ -97,5 +100,74 @@ fn a_worker_that_was_told_to_end_is_not_watched() {
     assert_eq!(ended(&story.on(Event::Scale(1))), [(2, TERM)]);
     story.after(seconds(3));
     story.on(Event::Alive(WorkerId(1)));
-    assert_eq!(ended(&story.after(seconds(3))), untold(), "it may be closing its apps");
+    assert_eq!(ended(&story.after(seconds(1))), untold(), "it may be closing its apps");
+}
+
+#[test]
+fn a_cancelled_stream_that_goes_on_prolongs_nothing() {
+    let mut story = Story::begin(1, 1, |_| ());
+    story.request("1", "a:A");
+    story.reply(slot(1, 0), ReplyKind::Chunk, "1");
+    story.on(Event::Cancel { conn: CLIENT, id: "1" });
+    story.after(seconds(9));
+    assert_eq!(story.reply(slot(1, 0), ReplyKind::Chunk, "1"), []);
+    story.after(seconds(1));
+    assert_eq!(ended(&story.after(seconds(5))), [(1, WorkerSignal::Abort)]);
+}
+
+#[test]
+fn a_half_closed_connection_is_closed_after_a_timeout_too() {
+    let mut story = Story::begin(1, 1, |_| ());
+    story.request("1", "a:A");
+    story.on(Event::HalfClosed(CLIENT));
+    assert!(story.after(seconds(10)).contains(&Action::CloseConn(CLIENT)));
+}
+
+#[test]
+fn a_stream_that_was_cancelled_because_its_client_left_prolongs_nothing() {
+    let cancel = AppAllocation { on_disconnect: OnDisconnect::Cancel, ..app("a:A") };
+    let mut story = Story::begin(1, 1, |config| config.apps = vec![cancel]);
+    story.request("1", "a:A");
+    story.reply(slot(1, 0), ReplyKind::Chunk, "1");
+    story.on(Event::Disconnected(CLIENT));
+    story.after(seconds(9));
+    assert_eq!(story.reply(slot(1, 0), ReplyKind::Chunk, "1"), []);
+    story.after(seconds(1));
+    assert_eq!(ended(&story.after(seconds(5))), [(1, WorkerSignal::Abort)]);
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_and_does_not_is_killed() {
+    let mut story = Story::begin(2, 1, |config| config.graceful_timeout = seconds(20));
+    assert_eq!(ended(&story.on(Event::Scale(1))), [(2, TERM)]);
+    assert_eq!(ended(&story.after(Duration::from_millis(19_999))), untold());
+    assert_eq!(ended(&story.after(Duration::from_millis(1))), [(2, WorkerSignal::Kill)]);
+}
+
+/// A worker of three slots: one request is stuck beyond its limit, one runs on, and the third breaks the protocol.
+fn stuck_and_broken(violation_first: bool) -> Story {
+    let mut story = Story::begin(1, 3, |_| ());
+    story.request("stuck", "a:A");
+    story.after(seconds(8));
+    story.request("runs", "a:A");
+    let violation = || Violation { requirement: "FRAME-10", what: "garbage".to_owned() };
+    let broken = || Event::SlotBroken { slot: slot(1, 2), violation: Some(violation()) };
+    if violation_first {
+        assert_eq!(ended(&story.on(broken())), untold());
+    }
+    story.after(seconds(2));
+    assert_eq!(ended(&story.after(seconds(5))), untold(), "`runs` may go on");
+    if !violation_first {
+        assert_eq!(ended(&story.on(broken())), untold());
+    }
+    story
+}
+
+#[test]
+fn a_worker_with_a_stuck_request_is_aborted_whatever_else_was_decided() {
+    for violation_first in [true, false] {
+        let mut story = stuck_and_broken(violation_first);
+        let alone = story.reply(slot(1, 1), ReplyKind::Response, "runs");
+        assert_eq!(ended(&alone), [(1, WorkerSignal::Abort)], "violation first: {violation_first}");
+    }
 }

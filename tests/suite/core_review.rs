@@ -9,23 +9,9 @@ use dirty_arbiter::arbiter::core::{
 
 use crate::core_story::*;
 
-fn limited(app_path: &str, workers: usize) -> AppAllocation {
-    AppAllocation { workers: Some(workers), ..app(app_path) }
-}
-
 /// Each app on a seat of its own: a change of size moves apps between workers.
 fn one_each(names: &[&str]) -> Vec<AppAllocation> {
     names.iter().map(|name| limited(name, 1)).collect()
-}
-
-/// No worker is started.
-fn nobody() -> Vec<u64> {
-    Vec::new()
-}
-
-/// No worker is told to end.
-fn untold() -> Vec<(u64, WorkerSignal)> {
-    Vec::new()
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod core_model;
 mod core_pool;
 mod core_properties;
 mod core_review;
+mod core_status;
 mod core_story;
 mod core_workers;
 mod core_world;
