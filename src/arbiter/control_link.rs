@@ -12,6 +12,7 @@ use super::hub::Hub;
 use super::listener::ACCEPT_PAUSE;
 use super::outbox::Outbox;
 use super::reading::read_some;
+use super::tasks;
 use crate::control::{ControlRequest, LIMITS, MAX_CONNECTIONS, ManageMessage, Operation};
 use crate::message::DecodeError;
 use crate::wire::{Frame, FrameDecoder, FrameError, HEADER_LEN};
@@ -24,7 +25,7 @@ pub(super) async fn accept(hub: Rc<Hub>, control: Rc<Control>, listener: UnixLis
     loop {
         match listener.accept().await {
             Ok((stream, _)) if is_own_or_root(&stream) => {
-                tokio::task::spawn_local(run(Rc::clone(&hub), Rc::clone(&control), stream));
+                tasks::spawn(run(Rc::clone(&hub), Rc::clone(&control), stream));
             }
             Ok(_) => tracing::warn!("refused a control connection of another user (EXT-5)"),
             Err(error) => {

@@ -18,6 +18,7 @@ use super::log;
 use super::outbox::Outbox;
 use super::reloading::{Loader, Outcome, Reloading};
 use super::socket::OwnedSocket;
+use super::tasks;
 use crate::wire::Frame;
 
 /// Holds a client's requests back until it has read what waits for it.
@@ -318,7 +319,7 @@ impl Hub {
         if let Some(hub) = self.itself.upgrade()
             && outbox.mark_congested()
         {
-            tokio::task::spawn_local(watch_congestion(hub, conn, Rc::clone(&outbox)));
+            tasks::spawn(watch_congestion(hub, conn, Rc::clone(&outbox)));
         }
         if more && let Some(link) = self.slots.borrow().get(&slot) {
             link.paused_by.replace(Some(outbox));

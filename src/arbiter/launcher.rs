@@ -8,6 +8,8 @@ use std::io;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
+use super::tasks;
+
 struct Order {
     command: Command,
     started: oneshot::Sender<io::Result<Child>>,
@@ -24,10 +26,12 @@ impl Launcher {
         let runtime = tokio::runtime::Handle::current();
         std::thread::Builder::new().name("launcher".to_owned()).spawn(move || {
             let _context = runtime.enter();
-            while let Some(Order { mut command, started }) = inbox.blocking_recv() {
-                // The receiver may have given up; then the child's lifeline closes and it exits.
-                let _ = started.send(command.spawn());
-            }
+            tasks::or_abort(|| {
+                while let Some(Order { mut command, started }) = inbox.blocking_recv() {
+                    // The receiver may have given up; then the child's lifeline closes and it exits.
+                    let _ = started.send(command.spawn());
+                }
+            });
             // The arbiter is exiting; the children go by their lifelines.
         })?;
         Ok(Launcher(orders))

@@ -8,6 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::access::{Admission, is_member};
 use super::client_link;
 use super::hub::Hub;
+use super::tasks;
 
 /// The pause after a failed accept, so that a shortage of descriptors is no busy loop.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,13 +39,13 @@ fn admit(hub: &Rc<Hub>, stream: UnixStream) {
     let hub = Rc::clone(hub);
     match hub.config().access.admits(own, peer.uid(), peer.gid()) {
         Admission::Granted => {
-            tokio::task::spawn_local(client_link::run(hub, stream));
+            tasks::spawn(client_link::run(hub, stream));
         }
         Admission::IfMemberOf(group) => {
             let uid = peer.uid();
             // A directory service may be slow: the others are not to wait for it.
             let lookup = tokio::task::spawn_blocking(move || is_member(uid, group));
-            tokio::task::spawn_local(async move {
+            tasks::spawn(async move {
                 if lookup.await.unwrap_or(false) {
                     client_link::run(hub, stream).await;
                 } else {

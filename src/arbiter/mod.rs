@@ -37,6 +37,7 @@ mod slot_link;
 mod socket;
 mod stopping;
 mod systemd;
+mod tasks;
 mod worker_process;
 
 use std::io;
@@ -168,6 +169,9 @@ impl Arbiter {
     ///
     /// Must be called within a tokio runtime with I/O and time; a current-thread runtime is the right one.
     ///
+    /// A panic in one of its tasks is logged and aborts the process (LIFE-18), whatever else that does: an arbiter that
+    /// cannot be trusted must not go on, and its workers end with the process.
+    ///
     /// # Errors
     /// [`ArbiterError::System`] when the event loop cannot be set up, [`ArbiterError::Hook`] when `on_dirty_starting`
     /// fails.
@@ -193,23 +197,19 @@ impl Arbiter {
         let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
         let hub = Hub::new(self.config, self.socket, launcher, hooks, orders, self.loader);
         let manager = Manager::find().map(Rc::new);
-        let tasks = LocalSet::new();
-        tasks
+        let local = LocalSet::new();
+        local
             .run_until(async {
                 hub.feed(Event::Start);
-                let timers = tokio::task::spawn_local({
+                let timers = tasks::spawn({
                     let hub = hub.clone();
                     async move { hub.run_timers().await }
                 });
-                let accepting = tokio::task::spawn_local(listener::accept(hub.clone(), listener));
-                tokio::task::spawn_local(control_link::accept(
-                    hub.clone(),
-                    control.clone(),
-                    control_listener,
-                ));
+                let accepting = tasks::spawn(listener::accept(hub.clone(), listener));
+                tasks::spawn(control_link::accept(hub.clone(), control.clone(), control_listener));
                 if let Some(manager) = manager.clone() {
                     let hub = hub.clone();
-                    tokio::task::spawn_local(async move { manager.keep_informed(&hub).await });
+                    tasks::spawn(async move { manager.keep_informed(&hub).await });
                 }
                 let patience = Patience::default();
                 let stop = |stop| {
@@ -242,7 +242,7 @@ impl Arbiter {
             })
             .await;
         let waiting = control.end_waiters();
-        drop(tasks);
+        drop(local);
         // The clients have their answers: the wait for hooks is not theirs.
         hub.clients.borrow_mut().clear();
         tokio::select! {
@@ -273,8 +273,8 @@ fn reopen_logs(reopen: Option<&dyn Fn()>) {
 fn start(hub: &Rc<Hub>, order: Order) {
     let hub = Rc::clone(hub);
     match order {
-        Order::StartWorker(start) => drop(tokio::task::spawn_local(worker_process::run(hub, start))),
-        Order::OpenSlot(slot) => drop(tokio::task::spawn_local(slot_link::run(hub, slot))),
+        Order::StartWorker(start) => drop(tasks::spawn(worker_process::run(hub, start))),
+        Order::OpenSlot(slot) => drop(tasks::spawn(slot_link::run(hub, slot))),
         Order::Reload => hub.reload(None),
     }
 }

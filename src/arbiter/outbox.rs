@@ -11,6 +11,8 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
+use super::tasks;
+
 /// Slices handed to one write.
 const MAX_SLICES: usize = 64;
 
@@ -91,7 +93,7 @@ impl Outbox {
         }
         self.draining.set(true);
         let outbox = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        tasks::spawn(async move {
             loop {
                 if outbox.stream.writable().await.is_err() {
                     outbox.die();

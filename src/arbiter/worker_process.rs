@@ -15,7 +15,7 @@ use super::core::{Event, WorkerExit, WorkerId};
 use super::hooks::{self, Pending, WorkerInfo};
 use super::hub::{Hub, WorkerStart};
 use super::output::Output;
-use super::systemd;
+use super::{systemd, tasks};
 
 /// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
 pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
@@ -178,7 +178,7 @@ fn capture(worker: WorkerId, stream: &'static str, pipe: io::Result<OwnedFd>) ->
         Ok(output) => {
             let output = Rc::new(output);
             let logs = Rc::clone(&output);
-            tokio::task::spawn_local(async move { logs.log().await });
+            tasks::spawn(async move { logs.log().await });
             Some(output)
         }
         Err(error) => {

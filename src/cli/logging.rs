@@ -62,6 +62,8 @@ pub(super) fn start(settings: &LogSettings) -> io::Result<Option<Arc<LogFile>>> 
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(settings.level))
+        // They would be told on standard error, which panics when nobody reads that any more.
+        .log_internal_errors(false)
         .with_writer(writer)
         .with_ansi(colours)
         .with_target(false);

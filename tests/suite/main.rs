@@ -41,6 +41,7 @@ mod installed;
 mod interop;
 mod matcher;
 mod other_languages;
+mod panics;
 mod parent;
 mod pool;
 mod python;
