@@ -26,6 +26,7 @@ mod hooks;
 mod hub;
 mod launcher;
 mod listener;
+mod lock;
 mod log;
 mod outbox;
 mod output;

@@ -7,16 +7,17 @@
 //! The socket is bound in the private directory and linked to its place once it has its group and mode, so that nobody can
 //! connect before (SEC-8).
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use nix::sys::stat::{Mode, umask};
 
 use super::access::SocketAccess;
+use super::lock;
 use crate::control::control_socket;
 
 /// The longest path that fits a socket address, in bytes.
@@ -123,7 +124,7 @@ impl OwnedSocket {
         let mut directory = path.as_os_str().to_owned();
         directory.push(".d");
         let directory = PathBuf::from(directory);
-        let lock = lock(path, &directory)?;
+        let lock = lock::take(path, &directory)?;
         if UnixStream::connect(path).is_ok() {
             return Err(SocketError::ForeignListener { path: path.to_owned() });
         }
@@ -162,11 +163,12 @@ impl Drop for OwnedSocket {
     fn drop(&mut self) {
         // Best effort: what cannot be removed now is removed at the next start.
         let _ = remove_if_there(&self.path);
-        let _ = fs::remove_dir_all(&self.directory);
+        let _ = lock::remove(&self.directory);
     }
 }
 
-fn private_dir() -> DirBuilder {
+/// What makes a directory for its owner alone.
+pub(super) fn private_dir() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     builder
@@ -205,46 +207,6 @@ fn warn_of_closed_directories(parent: &Path, group: u32) {
             );
         }
     }
-}
-
-/// Creates the private directory and takes its lock.
-fn lock(path: &Path, directory: &Path) -> Result<Flock<File>, SocketError> {
-    let io = |action| move |source| SocketError::Io { path: path.to_owned(), action, source };
-    match private_dir().create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(io("cannot create its private directory")(error));
-        }
-        _ => (),
-    }
-    let meta = fs::symlink_metadata(directory).map_err(io("cannot read its private directory"))?;
-    let own = meta.is_dir() && meta.uid() == nix::unistd::geteuid().as_raw();
-    if !own {
-        let error = io::Error::new(io::ErrorKind::AlreadyExists, "not a directory of this user");
-        return Err(io("cannot use its private directory")(error));
-    }
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
-        .map_err(io("cannot make its directory private"))?;
-    let open = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(directory.join("lock"));
-    let file = open.map_err(io("cannot open its lock file"))?;
-    let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => lock,
-        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-            let mut text = String::new();
-            let _ = file.read_to_string(&mut text);
-            return Err(SocketError::InUse { path: path.to_owned(), pid: text.trim().parse().ok() });
-        }
-        Err((_, errno)) => return Err(io("cannot lock its lock file")(errno.into())),
-    };
-    let number = format!("{}\n", std::process::id());
-    let write = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(number.as_bytes()));
-    write.map_err(io("cannot write its lock file"))?;
-    Ok(lock)
 }
 
 fn remove_sockets(directory: &Path) -> io::Result<()> {
