@@ -69,8 +69,8 @@ fn status_shows_the_arbiter_its_apps_and_its_workers() {
     let mut peer = served.connect();
     let worker = peer.call("whoami", "[]")["result"].take();
     let mut control = control(&served);
-    // Both are ready before anything is compared.
-    eventually("two ready workers", || ready_workers(&client(&served).status().unwrap()) == 2);
+    // Both are ready, and connected to, before anything is compared.
+    eventually("two available workers", || client(&served).status().unwrap().apps[0].ready_workers == 2);
     let answer = ask(&mut control, r#"{"type":"status","id":"s 1"}"#);
     assert_eq!(answer["id"], "s 1");
     let status: PoolStatus = serde_json::from_value(answer["result"].clone()).unwrap();
