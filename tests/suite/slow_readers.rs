@@ -1,9 +1,12 @@
 //! Clients that do not read, and what is owed to everybody else.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
+use std::os::fd::AsRawFd as _;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::MsgFlags;
 
 use crate::served::{Peer, Served, eventually};
 
@@ -116,4 +119,80 @@ fn connections_that_are_given_up_have_a_place_until_they_are_closed() {
     // They have not read a byte more, and never will.
     eventually("nothing is left of them", || descriptors() <= before);
     assert!(served.connect().call("echo", "[]").get("result").is_some());
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The bytes that have come and were not read.
+fn unread(peer: &Peer) -> usize {
+    nix::sys::socket::recv(peer.0.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT)
+        .unwrap_or(0)
+}
+
+fn worker(peer: &mut Peer) -> u64 {
+    peer.call("whoami", "[]")["result"]["pid"].as_u64().unwrap()
+}
+
+#[test]
+fn a_stream_that_nobody_reads_stops_its_worker() {
+    let served = Served::start(&["--workers", "2"]);
+    // Chunks carry the id: of this length, a stream of these many is 50 MB.
+    let (id, items) = ("i".repeat(200), r#""args":[200000],"kwargs":{}"#);
+    let mut deaf = served.connect();
+    deaf.request(&id, "count", items);
+    // By the time that the same stream has ended for somebody who reads, this one could have, too.
+    let mut other = served.connect();
+    other.request(&id, "count", items);
+    while other.receive_text().is_some_and(|message| !message.contains(r#""type":"end""#)) {}
+    let kib = resident_kib(served.pid());
+    assert!(kib < 32 * 1024, "the arbiter keeps {kib} KiB, most of it for a client that does not read");
+}
+
+#[test]
+fn a_stream_that_nobody_reads_is_ended_by_its_limit_and_its_slot_comes_free() {
+    let limits = ["--timeout", "0.5", "--cancel-grace", "60", "--queue-timeout", "60"];
+    let served = Served::start(&[&["--workers", "1"][..], &limits].concat());
+    let mut other = served.connect();
+    let before = worker(&mut other);
+    let mut deaf = served.connect();
+    deaf.request("1", "count", r#""args":[1000000000],"kwargs":{}"#);
+    // Its first chunk is there, so that the next call has to wait for it.
+    deaf.receive();
+    assert_eq!(worker(&mut other), before, "the worker was told to stop, and its slot is read until it has");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_read_either() {
+    let served = Served::start(&["--workers", "1"]);
+    let mut deaf = served.connect();
+    deaf.0.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    // Each is answered with an error of its own, which nobody reads.
+    let request = r#"{"type":"request","id":"1","app_path":"no:App","action":"a","args":[],"kwargs":{}}"#;
+    let frame = [&u32::try_from(request.len()).unwrap().to_be_bytes(), request.as_bytes()].concat();
+    let burst = frame.repeat(1_000);
+    let taken = (0..500).find_map(|_| deaf.0.write_all(&burst).err());
+    assert!(
+        taken.is_some_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "it takes requests without end"
+    );
+    let kib = resident_kib(served.pid());
+    assert!(kib < 32 * 1024, "the arbiter keeps {kib} KiB for a client that does not read");
+}
+
+#[test]
+fn a_client_that_leaves_its_replies_unread_is_gone_all_the_same() {
+    let served = Served::start(&["--workers", "1", "--on-disconnect", "cancel"]);
+    let mut gone = served.connect();
+    gone.request("1", "slow_count", r#""args":[100000,0.01],"kwargs":{}"#);
+    gone.receive();
+    let mut other = served.connect();
+    other.request("2", "echo", r#""args":[],"kwargs":{}"#);
+    // A chunk that is there and was not read makes the end of the connection an error, and no end of file.
+    eventually("an unread chunk", || unread(&gone) > 0);
+    drop(gone);
+    assert_eq!(other.receive()["id"], "2", "the slot is free long before the stream would have ended");
 }

@@ -58,7 +58,6 @@ impl<F> Core<F> {
         }
         let key = RequestKey(self.next_request);
         self.next_request += 1;
-        self.counters.requests += 1;
         self.apps[app].statistics.counters.requests += 1;
         if let Some(client) = self.conns.get_mut(&conn) {
             client.in_flight.insert(id.to_owned(), key);

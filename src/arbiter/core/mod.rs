@@ -33,7 +33,7 @@ pub use types::{
 use deadlines::Deadlines;
 use reload::{Reload, Replacing};
 use replies::Reply;
-use state::{App, Conn, Request, RequestKey, Seat, Worker, WorkerState};
+use state::{App, Conn, Request, RequestKey, Seat, Worker};
 
 /// Whether the arbiter takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,15 +48,11 @@ enum Mode {
     Finished,
 }
 
-/// Totals since the start.
+/// Totals since the start that belong to no app.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests accepted.
-    pub requests: u64,
     /// Frames from workers that matched nothing in flight and were dropped (CORR-5).
     pub stale_frames: u64,
-    /// Requests ended by a limit.
-    pub timeouts: u64,
     /// Workers that died unasked.
     pub crashes: u64,
 }
@@ -175,11 +171,6 @@ impl<F> Core<F> {
     /// Requests that wait for a slot.
     pub fn queued(&self) -> usize {
         self.apps.iter().map(|app| app.queue.len()).sum()
-    }
-
-    /// Workers that take requests.
-    pub fn ready_workers(&self) -> usize {
-        self.workers.values().filter(|worker| worker.state == WorkerState::Ready).count()
     }
 
     /// Whether requests for this app are accepted, as far as the configuration goes.

@@ -175,7 +175,7 @@ impl<F> Core<F> {
         let seat = worker.seat.filter(|index| {
             self.seats.get(*index).is_some_and(|seat| [seat.worker, seat.replacement].contains(&Some(id)))
         });
-        let expected = worker.retiring || worker.doomed == Some(Doom::Signalled);
+        let expected = worker.doomed == Some(Doom::Signalled);
         // One that dies of itself right after its READY has not really booted.
         let stillborn = worker.stillborn || (!expected && worker.is_newborn(now));
         let boot_failed = matches!(self.mode, Mode::Serving | Mode::Draining)
@@ -191,15 +191,13 @@ impl<F> Core<F> {
                 seat.replacement = None;
                 return self.replacement_failed(id, exit, actions);
             }
-            // The one that boots beside it has the seat to itself.
-            seat.worker = seat.replacement.take();
-            if seat.worker.is_some() {
-                self.replacing = Replacing::Nobody;
+            if self.hand_over(index) {
+                // Somebody boots there already.
             } else if boot_failed {
                 let generation = worker.generation;
                 return self.boot_failed(index, (id, generation), exit, now, actions);
             } else if worker.state != WorkerState::Booting {
-                seat.failures = 0;
+                self.seats[index].failures = 0;
             }
         }
         self.counters.crashes += u64::from(!expected);
@@ -300,14 +298,20 @@ impl<F> Core<F> {
         let stays = |worker: &&mut Worker| worker.aborted || worker.stillborn;
         let Some(worker) = self.workers.get_mut(&id).filter(|worker| !stays(worker)) else { return };
         let Some(index) = worker.seat.take() else { return };
-        let Some(seat) = self.seats.get_mut(index) else { return };
-        if seat.worker == Some(id) {
-            seat.worker = seat.replacement.take();
-            if seat.worker.is_some() {
-                self.replacing = Replacing::Nobody;
-            }
+        if self.seats.get(index).is_some_and(|seat| seat.worker == Some(id)) {
+            self.hand_over(index);
             self.spawn(index, now, actions);
         }
+    }
+
+    /// The worker of a seat has left it: the one that boots beside it, if there is one, has the seat to itself.
+    fn hand_over(&mut self, index: usize) -> bool {
+        let Some(seat) = self.seats.get_mut(index) else { return false };
+        seat.worker = seat.replacement.take();
+        if seat.worker.is_some() {
+            self.replacing = Replacing::Nobody;
+        }
+        seat.worker.is_some()
     }
 
     /// Signals a doomed worker as soon as nothing runs on it but requests whose limit has passed (TIME-5).

@@ -98,7 +98,7 @@ impl<F> Core<F> {
         }
         self.replacing = Replacing::Nobody;
         // The one that held the seat last: the other has served nobody.
-        for old in [beside, before].into_iter().flatten().filter(|old| *old != id) {
+        for old in [beside, before].into_iter().flatten() {
             self.retire(old);
             self.replacing = Replacing::Ending { old, new: id };
             self.arm_graceful(now, Timer::NextReplacement(old));
@@ -151,7 +151,6 @@ impl<F> Core<F> {
         let booting: Vec<WorkerId> =
             self.seats.iter_mut().filter_map(|seat| seat.replacement.take()).collect();
         trial.into_iter().chain(booting).for_each(|worker| self.retire(worker));
-        self.replacing = Replacing::Nobody;
         self.end_reload(Some(reason.to_owned()), actions);
     }
 

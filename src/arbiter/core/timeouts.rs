@@ -84,7 +84,6 @@ impl<F> Core<F> {
             return self.arm(key, Some((at, limit)));
         }
         request.expired = true;
-        self.counters.timeouts += 1;
         let app = request.app;
         let target = target(&self.apps, request);
         match request.place {
