@@ -114,6 +114,15 @@ class Boot(unittest.TestCase):
             self.assertEqual(diary.lines(), [f"{what} {name}" for what in ("make", "init", "close") for name in names])
             self.assertIn("close() of app lab:BadClose failed", err)
 
+    def test_it_says_which_app_it_turns_to(self):
+        with Diary() as diary, WorkerProcess(LAB, "lab:Second", DIARY=str(diary.path)) as worker:
+            said = []
+            while "READY=1" not in said:
+                lines = worker.notify.recv(4096).decode().splitlines()
+                said += [line for line in lines if line != "WATCHDOG=1"]
+        steps = [f"X_DIRTY_LOADING={app}" for app in (LAB, "lab:Second", LAB, "lab:Second", "")]
+        self.assertEqual(said, [*steps, "READY=1"])
+
     def test_an_app_for_few_workers_is_left_to_the_first(self):
         with Diary() as diary:
             where = {"DIARY": str(diary.path), "DIRTY_FIXED_APPS": '["lab:Lab"]'}

@@ -16,10 +16,17 @@ pub(super) fn note(note: &Note) {
         Note::WorkerExited { worker, exit, expected: false } => {
             tracing::error!(%worker, "worker died: {exit}")
         }
-        Note::BootFailed { worker, exit, retry_in, failed } => tracing::error!(
+        Note::BootFailed { worker, exit, app: None, retry_in, failed } => tracing::error!(
             %worker,
             failed,
             "worker failed to boot: {exit}; next try in {:.1} s",
+            retry_in.as_secs_f64()
+        ),
+        Note::BootFailed { worker, exit, app: Some(app), retry_in, failed } => tracing::error!(
+            %worker,
+            app,
+            failed,
+            "worker failed to boot at app \"{app}\": {exit}; next try of this app in {:.1} s, meanwhile others go on without it (POOL-15)",
             retry_in.as_secs_f64()
         ),
         Note::Aborting { worker } => {
@@ -30,8 +37,9 @@ pub(super) fn note(note: &Note) {
             "aborting a worker: it has shown no sign of life for {} s (WORK-10)",
             silent.as_secs_f64()
         ),
-        Note::ReplacementFailed { worker, exit } => {
-            tracing::error!(%worker, "a new worker failed to boot: {exit}; the old one stays (POOL-9)");
+        Note::ReplacementFailed { worker, exit, app } => {
+            let at = app.as_ref().map(|app| format!(" at app \"{app}\"")).unwrap_or_default();
+            tracing::error!(%worker, app, "a new worker failed to boot{at}: {exit}; the old one stays (POOL-9)");
         }
         Note::Scaled { from, to } => tracing::info!(from, to, "the pool changes its number of workers"),
         Note::WorkerReady(worker) => tracing::info!(%worker, "worker is ready"),

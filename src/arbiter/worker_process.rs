@@ -129,7 +129,13 @@ async fn see_through(
     let mut message = vec![0; longest_notification(&info.apps)];
     loop {
         tokio::select! {
-            status = child.wait() => return status,
+            status = child.wait() => {
+                // Its last words say at which app it failed (WORK-17).
+                while let Ok(length) = notify.try_recv(&mut message) {
+                    notified(hub, info.id, whole_lines(info.id, &message, length));
+                }
+                return status;
+            },
             passed = passed(&mut post_fork) => match passed {
                 true => open_gate(&mut lifeline).await,
                 false => child.start_kill()?,
@@ -223,6 +229,9 @@ fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) -> bool {
             _ => {
                 if let Some(list) = line.strip_prefix(b"X_DIRTY_APPS=") {
                     serves(hub, worker, list);
+                } else if let Some(app_path) = line.strip_prefix(b"X_DIRTY_LOADING=") {
+                    let app_path = std::str::from_utf8(app_path).ok().filter(|app_path| !app_path.is_empty());
+                    hub.feed(Event::Loading { worker, app_path });
                 }
             }
         }

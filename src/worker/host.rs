@@ -106,18 +106,20 @@ impl Host {
     /// A [`BootError`] when an app cannot be loaded, or the socket cannot be listened on.
     pub fn start(self, setup: &Setup) -> Result<Worker, BootError> {
         let control = Control::new(setup.threads);
-        let apps = self.boot(setup)?;
+        let apps = self.boot(setup, |_| ())?;
         Worker::start(apps, setup, control)
     }
 
     /// Makes the apps, all that this worker is to load, then initialises each.
-    pub(super) fn boot(mut self, setup: &Setup) -> Result<Apps, BootError> {
+    /// Makes and initialises the apps. `turns_to` is told of each app before something of it runs (WORK-17), and of the end.
+    pub(super) fn boot(mut self, setup: &Setup, turns_to: impl Fn(Option<&str>)) -> Result<Apps, BootError> {
         let known = self.factories.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let mut apps = Apps::default();
         for app_path in &setup.apps {
             if apps.0.contains_key(app_path) {
                 continue;
             }
+            turns_to(Some(app_path));
             let Some(factory) = self.factories.swap_remove(app_path) else {
                 return Err(BootError::UnknownApp { app_path: app_path.clone(), known });
             };
@@ -134,12 +136,14 @@ impl Host {
         }
         for index in 0..apps.0.len() {
             let Some((app_path, app)) = apps.0.get_index_mut(index) else { break };
+            turns_to(Some(app_path));
             if let Err(error) = guarded(app_path, "init()", || app.init()) {
                 apps.close_first(index);
                 return Err(error);
             }
             tracing::debug!(app = %apps.0.keys()[index], "initialised");
         }
+        turns_to(None);
         Ok(apps)
     }
 }

@@ -57,7 +57,7 @@ fn run(host: Host) -> Result<(), BootError> {
     start_signals(Arc::clone(&control)).map_err(system("wait for signals"))?;
     start_lifeline().map_err(system("watch standard input"))?;
     start_watchdog().map_err(system("start the watchdog"))?;
-    let mut apps = host.boot(&setup)?;
+    let mut apps = host.boot(&setup, turn_to)?;
     let served = served_apps(&apps.paths(), &setup.apps);
     if control.is_stopping() {
         apps.close();
@@ -70,6 +70,13 @@ fn run(host: Host) -> Result<(), BootError> {
     tracing::debug!(apps = setup.apps.join(","), slots = setup.threads, "ready");
     worker.wait();
     Ok(())
+}
+
+/// Tells the arbiter which app this worker is about to load or initialise, or that it is done with them (WORK-17).
+fn turn_to(app_path: Option<&str>) {
+    let loading = format!("X_DIRTY_LOADING={}", app_path.unwrap_or_default());
+    // Without it the arbiter only knows less, should this worker fail.
+    let _ = sd_notify::notify(&[NotifyState::Custom(&loading)]);
 }
 
 /// What the arbiter must know before it takes the worker for ready: which apps it serves, if not all that it was asked

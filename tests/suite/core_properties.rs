@@ -26,6 +26,7 @@ enum Step {
     LoseSlot { slot: usize, violation: bool },
     Exit { worker: usize, exit: WorkerExit },
     Serves { worker: usize, only: bool },
+    Loading { worker: usize, app: usize },
     Alive(usize),
     Reload(Plan),
     Scale(usize),
@@ -67,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (some.clone(), any::<bool>()).prop_map(|(slot, violation)| Step::LoseSlot { slot, violation }),
         1 => (some.clone(), exit()).prop_map(|(worker, exit)| Step::Exit { worker, exit }),
         1 => (some.clone(), any::<bool>()).prop_map(|(worker, only)| Step::Serves { worker, only }),
+        2 => (some.clone(), 0usize..4).prop_map(|(worker, app)| Step::Loading { worker, app }),
         3 => some.prop_map(Step::Alive),
         1 => plan().prop_map(Step::Reload),
         1 => (1usize..5).prop_map(Step::Scale),
@@ -178,6 +180,10 @@ impl World {
                 let apps: Vec<String> = apps.map(|app| (*app).to_owned()).collect();
                 self.declined |= only && *seat > 0;
                 self.feed(Event::Serves { worker, apps: &apps });
+            }
+            Step::Loading { worker, app } => {
+                let Some(worker) = pick(&workers, worker) else { return };
+                self.feed(Event::Loading { worker, app_path: APPS.get(app).copied() });
             }
             Step::Alive(worker) => {
                 let Some(worker) = pick(&workers, worker) else { return };

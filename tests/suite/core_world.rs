@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dirty_arbiter::arbiter::core::{
-    Action, AppAllocation, ConnId, Core, CoreConfig, Event, Failure, Note, PoolState, ReplyKind, SlotId,
-    Violation, WorkerExit, WorkerId, WorkerSignal, WorkerStage, WorkerStatus,
+    Action, AppAllocation, AppState, ConnId, Core, CoreConfig, Event, Failure, Note, PoolState, ReplyKind,
+    SlotId, Violation, WorkerExit, WorkerId, WorkerSignal, WorkerStage, WorkerStatus,
 };
 
 pub const APPS: [&str; 4] = ["every:App", "single:App", "other:App", "nowhere:App"];
@@ -178,7 +178,8 @@ impl World {
         let enough =
             count == status.target_workers || (self.declined && (1..status.target_workers).contains(&count));
         let as_it_was = self.kept_old && ready;
-        !status.reloading && (as_it_was || (enough && status.workers.iter().all(current)))
+        let served = status.apps.iter().all(|app| app.state == AppState::Ready);
+        !status.reloading && (as_it_was || (enough && served && status.workers.iter().all(current)))
     }
 
     pub fn reload(&mut self, plan: &Plan) {

@@ -101,12 +101,20 @@ class Apps:
         """Takes in an app that has been made and initialised elsewhere."""
         self._apps[app_path] = App(app_path, instance)
 
-    def boot(self, app_paths: Iterable[str], seat: int, fixed: Iterable[str]) -> None:
+    def boot(
+        self,
+        app_paths: Iterable[str],
+        seat: int,
+        fixed: Iterable[str],
+        turn_to: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Makes every app, then initialises each.
 
+        `turn_to` is told of each app before something of it runs, and of "" at the end (WORK-17).
         An app that is not `fixed` and whose class says `workers = N` is left to the first N workers (POOL-8)."""
         fixed = set(fixed)
         for app_path in dict.fromkeys(app_paths):
+            turn_to(app_path)
             kind = load(app_path)
             if app_path not in fixed and seat >= _allocation(app_path, kind):
                 continue
@@ -117,6 +125,7 @@ class Apps:
             except BaseException as error:
                 raise _failed(app_path, "making it", error) from error
         for app_path, app in self._apps.items():
+            turn_to(app_path)
             try:
                 result = app.instance.init() if hasattr(app.instance, "init") else None
                 if inspect.isawaitable(result):
@@ -128,6 +137,7 @@ class Apps:
                 raise _failed(app_path, "init()", error) from error
             self._initialised.append(app)
             log.info("initialised app %s", app_path)
+        turn_to("")
 
     def close(self) -> None:
         """Ends the life of every app that was initialised, in order."""

@@ -101,9 +101,13 @@ class _Process:
         arbiter = arbiter_of_worker(setup, hooks)
         worker = this_worker(setup, arbiter)
         hooks.run("dirty_post_fork", arbiter, worker)
-        self._apps.boot(setup.apps, setup.seat, setup.fixed_apps)
+        self._apps.boot(setup.apps, setup.seat, setup.fixed_apps, self._turn_to)
         worker.apps = {path: app.instance for path in self._apps.paths() if (app := self._apps.get(path))}
         hooks.run("dirty_worker_init", worker)
+
+    def _turn_to(self, app_path: str) -> None:
+        # Without it the arbiter only knows less, should this worker fail (WORK-17).
+        self._notifier.send(f"X_DIRTY_LOADING={app_path}", quietly=True)
 
     def _ready_message(self) -> str:
         served = self._apps.paths()

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Kill(WorkerId),
     /// An empty seat is to be filled.
     Respawn(usize),
+    /// An app that its seat does without is to be tried again (POOL-15).
+    Retry(usize, usize),
     /// The drain has taken long enough (LIFE-1).
     DrainEnd,
     /// A worker may have been silent for too long (WORK-10).

@@ -9,6 +9,7 @@ mod config;
 mod deadlines;
 mod dispatch;
 mod drain;
+mod failing;
 mod plan;
 mod pool;
 mod reload;
@@ -120,6 +121,7 @@ impl<F> Core<F> {
             Event::HalfClosed(conn) => self.half_closed(conn, actions),
             Event::Disconnected(conn) => self.disconnected(conn, now, actions),
             Event::Spawned(worker) => self.spawned(worker, now),
+            Event::Loading { worker, app_path } => self.loading(worker, app_path),
             Event::Serves { worker, apps } => self.serves(worker, apps),
             Event::Ready(worker) => self.ready(worker, now, actions),
             Event::Alive(worker) => self.alive(worker, now),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::deadlines::Timer;
+use super::failing::{FAILED_AFTER, backoff};
 use super::reload::Replacing;
 use super::state::{Doom, Seat, SeatApps, Slot, Worker, WorkerState};
 use super::timeouts::KILL_GRACE;
@@ -13,10 +14,6 @@ use super::{Core, Mode, limit};
 
 /// How long after the end of a slot's connection its worker's death is awaited.
 const REAP_GRACE: Duration = Duration::from_millis(500);
-/// The first and the longest pause before a failed boot is tried again (POOL-5).
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// So many boot failures in a row make a seat `failed` (POOL-5).
-const FAILED_AFTER: u32 = 5;
 
 impl<F> Core<F> {
     /// Starts a worker on an empty seat, with the seat's apps (POOL-7).
@@ -24,8 +21,9 @@ impl<F> Core<F> {
         let Some(seat) = self.seats.get(index).filter(|seat| seat.worker.is_none() && !seat.vacant) else {
             return;
         };
-        if self.wants_worker(seat) {
-            let worker = self.start_worker(Some(index), seat.apps.clone(), now, actions);
+        let loads = seat.loads();
+        if !loads.all.is_empty() && self.wants_worker(&loads) {
+            let worker = self.start_worker(Some(index), loads, now, actions);
             self.seats[index].worker = Some(worker);
         }
     }
@@ -51,6 +49,7 @@ impl<F> Core<F> {
             seat,
             apps: loads.all.clone(),
             loads,
+            loading: None,
             generation,
             threads: config.threads,
             boot_timeout: limit(config.boot_timeout),
@@ -73,10 +72,10 @@ impl<F> Core<F> {
     }
 
     /// While draining, a seat is filled only for requests that still wait.
-    fn wants_worker(&self, seat: &Seat) -> bool {
+    fn wants_worker(&self, loads: &SeatApps) -> bool {
         match self.mode {
             Mode::Serving => true,
-            Mode::Draining => self.has_queued(&seat.apps.all),
+            Mode::Draining => self.has_queued(&loads.all),
             Mode::Quitting | Mode::Finished => false,
         }
     }
@@ -110,6 +109,7 @@ impl<F> Core<F> {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         let slots = worker.threads;
         worker.state = WorkerState::Ready;
+        worker.loading = None;
         worker.slots = vec![Slot::Opening; slots as usize];
         (worker.ready, worker.alive) = (now, now);
         if let Some(silence) = worker.watchdog {
@@ -118,12 +118,14 @@ impl<F> Core<F> {
         actions.push(Action::Log(Note::WorkerReady(id)));
         actions.push(Action::OpenSlots { worker: id, slots });
         let nothing_to_serve = worker.apps.is_empty();
+        let loaded = worker.loads.all.clone();
         let Some(index) = worker.seat else { return };
         if self.seats.get(index).is_some_and(|seat| seat.replacement == Some(id)) {
             self.take_seat(id, index, now);
         }
         let Some(seat) = self.seats.get_mut(index) else { return };
         seat.failed = false;
+        seat.failing.retain(|app, _| !loaded.contains(app));
         if nothing_to_serve {
             seat.vacant = true;
             seat.worker = None;
@@ -182,20 +184,23 @@ impl<F> Core<F> {
             && (worker.state == WorkerState::Booting || stillborn);
         let is_trial = self.reload.as_ref().is_some_and(|reload| reload.trial == Some(id));
         if is_trial {
-            return self.replacement_failed(id, exit, actions);
+            return self.replacement_failed((id, &worker), exit, actions);
         }
         if let Some(index) = seat {
             let seat = &mut self.seats[index];
             seat.last_exit = Some((id, exit, now));
             if seat.replacement == Some(id) {
                 seat.replacement = None;
-                return self.replacement_failed(id, exit, actions);
+                if self.retry_failed(index, (id, &worker), exit, now, actions) {
+                    self.replacing = Replacing::Nobody;
+                    return;
+                }
+                return self.replacement_failed((id, &worker), exit, actions);
             }
             if self.hand_over(index) {
                 // Somebody boots there already.
             } else if boot_failed {
-                let generation = worker.generation;
-                return self.boot_failed(index, (id, generation), exit, now, actions);
+                return self.boot_failed(index, (id, &worker), exit, now, actions);
             } else if worker.state != WorkerState::Booting {
                 self.seats[index].failures = 0;
             }
@@ -210,22 +215,24 @@ impl<F> Core<F> {
     fn boot_failed(
         &mut self,
         index: usize,
-        (worker, generation): (WorkerId, u64),
+        (id, worker): (WorkerId, &Worker),
         exit: WorkerExit,
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
-        let Some(seat) = self.seats.get_mut(index) else { return };
-        seat.failures = seat.failures.saturating_add(1);
-        seat.failed |= seat.failures >= FAILED_AFTER;
-        let doubled = BACKOFF.0.saturating_mul(1 << (seat.failures - 1).min(16)).min(BACKOFF.1);
-        let retry_in = doubled.mul_f64(jitter(worker));
-        let failed = seat.failed;
-        self.deadlines.set(now + retry_in, Timer::Respawn(index));
-        actions.push(Action::Log(Note::BootFailed { worker, exit, retry_in, failed }));
+        if let Some(app) = worker.loading {
+            self.leave_out(index, app, id, exit, now, actions);
+            self.spawn(index, now, actions);
+        } else if let Some(seat) = self.seats.get_mut(index) {
+            seat.failures = seat.failures.saturating_add(1);
+            seat.failed |= seat.failures >= FAILED_AFTER;
+            let (retry_in, failed) = (backoff(seat.failures, id), seat.failed);
+            self.deadlines.set(now + retry_in, Timer::Respawn(index));
+            actions.push(Action::Log(Note::BootFailed { worker: id, exit, app: None, retry_in, failed }));
+        }
         // A reload ends with the first worker of its configuration that fails (POOL-9).
-        if generation == self.generation {
-            self.fail_reload(worker, exit, actions);
+        if worker.generation == self.generation {
+            self.fail_reload((id, worker), exit, actions);
         }
     }
 
@@ -264,7 +271,7 @@ impl<F> Core<F> {
             // Its worker knows by now whether it serves the app (WORK-14).
             let declined =
                 worker.is_some_and(|worker| worker.state != WorkerState::Booting && !worker.serves(app));
-            seat.failed || seat.vacant || declined
+            self.gives_up(seat, app).unwrap_or(seat.failed || seat.vacant || declined)
         };
         let mut seats = self.seats.iter().filter(|seat| seat.apps.all.contains(&app));
         seats.all(hopeless) && !self.has_ready_worker(app)
@@ -344,10 +351,4 @@ impl<F> Core<F> {
 /// Whether READY is still to come, and will be heeded.
 fn boots(worker: &Worker) -> bool {
     worker.state == WorkerState::Booting && worker.doomed.is_none()
-}
-
-/// A factor between 0.8 and 1.2, different from worker to worker, so that seats do not retry in step.
-fn jitter(worker: WorkerId) -> f64 {
-    let mixed = worker.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    0.8 + 0.4 * (mixed as f64 / f64::from(u32::MAX))
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::config::CoreConfig;
 use super::deadlines::Timer;
-use super::state::{Doom, SeatApps, Worker, WorkerState};
+use super::state::{Doom, Worker, WorkerState};
 use super::types::{Action, Note, WorkerExit, WorkerId};
 use super::{Core, Mode};
 
@@ -116,24 +116,31 @@ impl<F> Core<F> {
     /// A new worker failed to boot: the old ones stay (POOL-9).
     pub(super) fn replacement_failed(
         &mut self,
-        worker: WorkerId,
+        (id, worker): (WorkerId, &Worker),
         exit: WorkerExit,
         actions: &mut Vec<Action<F>>,
     ) {
-        actions.push(Action::Log(Note::ReplacementFailed { worker, exit }));
-        if self.replacing == Replacing::Booting(worker) {
+        let app = self.blamed(worker).map(str::to_owned);
+        actions.push(Action::Log(Note::ReplacementFailed { worker: id, exit, app }));
+        if self.replacing == Replacing::Booting(id) {
             self.replacing = Replacing::Nobody;
             self.keep_outdated();
         }
-        self.fail_reload(worker, exit, actions);
+        self.fail_reload((id, worker), exit, actions);
     }
 
     /// A worker failed to boot: that ends a reload, unless the reload has not come to that worker's configuration yet.
-    pub(super) fn fail_reload(&mut self, worker: WorkerId, exit: WorkerExit, actions: &mut Vec<Action<F>>) {
+    pub(super) fn fail_reload(
+        &mut self,
+        (id, worker): (WorkerId, &Worker),
+        exit: WorkerExit,
+        actions: &mut Vec<Action<F>>,
+    ) {
         let trial = self.reload.as_ref().map(|reload| reload.trial);
-        if trial.is_some_and(|trial| trial.is_none_or(|trial| trial == worker)) {
+        if trial.is_some_and(|trial| trial.is_none_or(|trial| trial == id)) {
             self.keep_outdated();
-            let reason = format!("worker {worker} failed to boot: {exit}; the workers from before stay");
+            let at = self.blamed(worker).map(|app| format!(" at app \"{app}\"")).unwrap_or_default();
+            let reason = format!("worker {id} failed to boot{at}: {exit}; the workers from before stay");
             self.end_reload(Some(reason), actions);
         }
     }
@@ -217,14 +224,17 @@ impl<F> Core<F> {
     fn is_outdated(&self, index: usize) -> bool {
         let seat = &self.seats[index];
         let worker = seat.worker.and_then(|id| self.workers.get(&id));
-        worker.is_some_and(|worker| worker.generation != self.generation || worker.loads != seat.apps)
+        worker.is_some_and(|worker| {
+            worker.generation != self.generation || !worker.loads.are_those_of(&seat.loads())
+        })
     }
 
     fn replace_next(&mut self, now: Instant, actions: &mut Vec<Action<F>>) {
-        let due = |index: &usize| self.is_outdated(*index) && !self.seats[*index].kept;
+        let due =
+            |index: &usize| self.is_outdated(*index) && !self.seats[*index].kept && !self.retry_waits(*index);
         let Some(index) = (0..self.seats.len()).find(due) else { return };
         let Some(old) = self.seats[index].worker else { return };
-        let apps: SeatApps = self.seats[index].apps.clone();
+        let apps = self.seats[index].loads();
         let serves = self.workers.get(&old).is_some_and(|worker| worker.state != WorkerState::Booting);
         let new = self.start_worker(Some(index), apps, now, actions);
         if serves {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::config::OnDisconnect;
 use super::deadlines::Timer;
+use super::failing::Failing;
 use super::status::{AppCounters, Histogram};
 use super::types::{ConnId, SlotId, Target, WorkerExit, WorkerId};
 
@@ -102,10 +103,12 @@ pub(super) struct Seat {
     pub vacant: bool,
     /// How the last worker that held the seat ended.
     pub last_exit: Option<(WorkerId, WorkerExit, Instant)>,
-    /// Boot failures in a row.
+    /// Boot failures in a row that no app was named for.
     pub failures: u32,
     /// Too many of them: tried slowly, and no reason for a request to wait (POOL-5).
     pub failed: bool,
+    /// Apps with which its workers have failed to boot (POOL-15).
+    pub failing: BTreeMap<usize, Failing>,
 }
 
 /// What a worker of a seat is to load, by index.
@@ -125,6 +128,8 @@ pub(super) struct Worker {
     pub loads: SeatApps,
     /// What it serves: all that it loads, unless it said otherwise (WORK-14).
     pub apps: Vec<usize>,
+    /// The app that it is about to load or initialise, while it boots (WORK-17).
+    pub loading: Option<usize>,
     /// The configuration that it was started with.
     pub generation: u64,
     /// The slots that it was told to have.
@@ -197,6 +202,7 @@ impl Seat {
     pub fn begin_anew(&mut self) {
         (self.kept, self.vacant, self.failed) = (false, false, false);
         self.failures = 0;
+        self.failing.clear();
     }
 }
 

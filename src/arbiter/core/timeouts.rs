@@ -69,6 +69,7 @@ impl<F> Core<F> {
                     }
                 }
                 Timer::Respawn(seat) => self.spawn(seat, now, actions),
+                Timer::Retry(seat, app) => self.retry(seat, app, now, actions),
                 Timer::DrainEnd => self.drain_end(actions),
                 Timer::Watchdog(worker) => self.watchdog(worker, now, actions),
                 Timer::NextReplacement(old) => self.replacing = self.replacing.without(old),

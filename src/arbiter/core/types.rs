@@ -98,6 +98,13 @@ pub enum Event<'a, F> {
     Disconnected(ConnId),
     /// A worker process runs.
     Spawned(WorkerId),
+    /// A worker that boots says which app it turns to (WORK-17).
+    Loading {
+        /// The worker.
+        worker: WorkerId,
+        /// The app; `None` when it is done with them all.
+        app_path: Option<&'a str>,
+    },
     /// A worker says which of its apps it serves, because it does not serve them all (WORK-14). Before its READY.
     Serves {
         /// The worker.
@@ -405,15 +412,17 @@ pub enum Note {
         /// Whether it had been asked to.
         expected: bool,
     },
-    /// A worker failed to boot; its seat is tried again after a pause.
+    /// A worker failed to boot; its seat, or the app that it failed at, is tried again after a pause.
     BootFailed {
         /// The worker.
         worker: WorkerId,
         /// How it ended.
         exit: WorkerExit,
+        /// The app that it failed at, if it said so: the others are served without it (POOL-15).
+        app: Option<String>,
         /// How long until the next try.
         retry_in: Duration,
-        /// Whether its seat counts as failed (POOL-5).
+        /// Whether its seat, or the app there, counts as failed (POOL-5).
         failed: bool,
     },
     /// A request outlived its limit and then the cancel grace: its worker is aborted (TIME-5).
@@ -436,6 +445,8 @@ pub enum Note {
         worker: WorkerId,
         /// How it ended.
         exit: WorkerExit,
+        /// The app that it failed at, if it said so.
+        app: Option<String>,
     },
     /// The pool is meant to have another number of workers (LIFE-5).
     Scaled {

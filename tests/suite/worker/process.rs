@@ -101,6 +101,20 @@ fn call(peer: &mut Peer, action: &str, args: Value) {
 }
 
 #[test]
+fn it_says_which_app_it_turns_to() {
+    let process = Process::spawn(&[("DIRTY_APPS", r#"["fixture:App","demo:LLM"]"#)]);
+    let mut said = Vec::new();
+    while said.last().is_none_or(|line| line != "READY=1") {
+        let mut message = [0; 1024];
+        let length = process.notify.recv(&mut message).unwrap();
+        said.extend(String::from_utf8_lossy(&message[..length]).lines().map(str::to_owned));
+    }
+    let steps = ["fixture:App", "demo:LLM", "fixture:App", "demo:LLM", ""];
+    let steps: Vec<String> = steps.iter().map(|app| format!("X_DIRTY_LOADING={app}")).collect();
+    assert_eq!(said, [steps, vec!["READY=1".to_owned()]].concat());
+}
+
+#[test]
 fn ready_means_that_it_serves() {
     let (_process, mut peer) = Process::ready(&[]);
     call(&mut peer, "echo", json!([1]));
