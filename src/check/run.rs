@@ -115,7 +115,7 @@ impl Stage for SocketStage {
                 format!("dirty replay {id} --role {} --socket {}", self.role, path.display())
             }
             Source::BuiltIn(_) => format!("dirty replay {id} --role {}", self.role),
-            Source::Command(_) => format!("dirty check worker --only {id} -- {}", self.describe()),
+            Source::Command(_) => format!("dirty check {} --only {id} -- {}", self.role, self.describe()),
         }
     }
 

@@ -8,11 +8,13 @@ use super::transcript::Setup;
 use crate::message::Role;
 
 mod arbiter;
+mod notifications;
 mod process;
 mod worker;
 
 #[cfg(feature = "cli")]
 pub(crate) use arbiter::without_settings;
+use notifications::Notifications;
 use process::Process;
 pub use process::exit_with_all;
 
@@ -23,7 +25,7 @@ pub enum Source {
     Socket(PathBuf),
     /// The `dirty` program at this path, as `dirty serve` or `dirty worker`.
     BuiltIn(PathBuf),
-    /// A worker program, started under the worker contract.
+    /// A program: a worker, started under the worker contract, or an arbiter.
     Command(Vec<OsString>),
 }
 
@@ -98,6 +100,8 @@ pub enum SubjectError {
 pub struct Running {
     socket: PathBuf,
     process: Option<Process>,
+    /// Read until the end of a worker.
+    _notifications: Option<Notifications>,
 }
 
 impl Running {
@@ -128,13 +132,14 @@ impl Source {
                 let socket = path.clone();
                 let failed = |source| SubjectError::Socket { path: path.clone(), source };
                 UnixStream::connect(path).map_err(failed)?;
-                Ok(Running { socket, process: None })
+                Ok(Running { socket, process: None, _notifications: None })
             }
             (Source::BuiltIn(program), Role::Worker) => {
                 worker::start(&[program.clone().into(), "worker".into()], setup)
             }
             (Source::BuiltIn(program), _) => arbiter::start(program, setup),
-            (Source::Command(command), _) => worker::start(command, setup),
+            (Source::Command(command), Role::Worker) => worker::start(command, setup),
+            (Source::Command(command), _) => arbiter::start_command(command, setup),
         }
     }
 

@@ -28,10 +28,19 @@ pub(super) struct CheckArgs {
 
 #[derive(Subcommand)]
 enum SubjectArgs {
-    /// Judge an arbiter: the one that listens on a socket, or the built-in one.
+    /// Judge an arbiter: one that listens on a socket, one that is started by a command, or the built-in one.
     ///
-    /// It must serve fixture:App (golden/README.md) by two workers of one slot each.
-    Arbiter(Common),
+    /// It must serve fixture:App (golden/README.md) by two workers of one slot each. A command finds in its environment what
+    /// to be: DIRTY_SOCKET (a path), DIRTY_APPS (a JSON array), DIRTY_WORKERS, DIRTY_THREADS and DIRTY_TIMEOUT (seconds).
+    /// When it serves, it writes a line that begins with "listening on " to standard output; the end of its standard input
+    /// tells it to end.
+    Arbiter {
+        #[command(flatten)]
+        common: Common,
+        /// The command that starts the arbiter, after --.
+        #[arg(last = true, value_name = "CMD", conflicts_with = "socket")]
+        command: Vec<OsString>,
+    },
     /// Judge a worker: one that listens on a socket, one that is started by a command, or the built-in one.
     ///
     /// A command is started under the worker contract (spec/workers.md): environment, READY, lifeline. It must serve
@@ -85,7 +94,7 @@ enum CheckError {
 
 pub(super) fn run(args: CheckArgs) -> ExitCode {
     let (role, common, command) = match args.subject {
-        SubjectArgs::Arbiter(common) => (Role::Arbiter, common, Vec::new()),
+        SubjectArgs::Arbiter { common, command } => (Role::Arbiter, common, command),
         SubjectArgs::Worker { common, command } => (Role::Worker, common, command),
     };
     match check(role, &common, command) {

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::notifications::Notifications;
 use super::process::Process;
 use super::{Running, SubjectError, private_directory};
 use crate::check::transcript::Setup;
@@ -25,8 +25,8 @@ pub(super) fn start(command: &[OsString], setup: &Setup) -> Result<Running, Subj
     let directory = private_directory()?;
     let socket = directory.path().join("w.sock");
     let notify_path = directory.path().join("notify");
-    let notify = UnixDatagram::bind(&notify_path).map_err(system("make a socket for notifications"))?;
-    notify.set_read_timeout(Some(Duration::from_millis(20))).map_err(system("wait for notifications"))?;
+    let notifications =
+        Notifications::bind(&notify_path).map_err(system("make a socket for notifications"))?;
     let apps = Value::Array(setup.apps.iter().map(Value::string).collect());
     let Some((program, arguments)) = command.split_first() else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "an empty command");
@@ -44,14 +44,7 @@ pub(super) fn start(command: &[OsString], setup: &Setup) -> Result<Running, Subj
         .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
     let mut process = Process::start(command, directory, false)?;
     let deadline = Instant::now() + START;
-    let mut datagram = [0; 4096];
-    loop {
-        match notify.recv(&mut datagram) {
-            Ok(got) if datagram[..got].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") => break,
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(source) => return Err(SubjectError::System { action: "wait for notifications", source }),
-        }
+    while !notifications.is_ready().map_err(system("wait for notifications"))? {
         if !process.is_alive() {
             return Err(process.ended(EXPECTED));
         }
@@ -59,5 +52,6 @@ pub(super) fn start(command: &[OsString], setup: &Setup) -> Result<Running, Subj
             return Err(process.slow(START, EXPECTED));
         }
     }
-    Ok(Running { socket, process: Some(process) })
+    notifications.drain().map_err(system("read notifications"))?;
+    Ok(Running { socket, process: Some(process), _notifications: Some(notifications) })
 }
