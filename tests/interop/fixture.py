@@ -64,8 +64,8 @@ class App:
         return self._counters[key]
 
     def whoami(self):
-        # gunicorn numbers its workers by process, and does not await coroutines.
-        return {"worker_id": os.getpid(), "pid": os.getpid()}
+        # gunicorn does not tell an app its worker's number.
+        return {"worker_id": os.environ.get("DIRTY_WORKER_ID", f"w{os.getpid()}"), "pid": os.getpid()}
 
     def die(self, code):
         os._exit(code)

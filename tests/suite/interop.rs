@@ -5,7 +5,7 @@
 //! The Python side is in `tests/interop`; each of its drivers makes the checks that are named here, one by one.
 
 mod arbiter;
-mod driver;
+pub mod driver;
 mod gunicorn;
 mod our_client;
 mod running;

@@ -42,6 +42,7 @@ mod hooks;
 mod installed;
 mod interop;
 mod matcher;
+mod oracle;
 mod other_languages;
 mod panics;
 mod parent;
