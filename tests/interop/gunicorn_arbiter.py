@@ -29,11 +29,11 @@ def announce(path, app_path):
             return
 
 
-def end_with_standard_input():
+def end_with_standard_input(arbiter):
     # The kit holds the other end: it closes when the kit ends, even if that is killed.
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGQUIT)
+    os.kill(arbiter, signal.SIGQUIT)
 
 
 def main():
@@ -45,9 +45,15 @@ def main():
     settings.set("dirty_timeout", int(float(os.environ["DIRTY_TIMEOUT"])))
     settings.set("dirty_graceful_timeout", 1)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    arbiter = DirtyArbiter(settings, Logger(settings), socket_path=path)
+    # It ends when its parent is another than who made it.
+    process = os.fork()
+    if process == 0:
+        arbiter.run()
+        os._exit(0)
     threading.Thread(target=announce, args=(path, apps[0]), daemon=True).start()
-    threading.Thread(target=end_with_standard_input, daemon=True).start()
-    DirtyArbiter(settings, Logger(settings), socket_path=path).run()
+    threading.Thread(target=end_with_standard_input, args=(process,), daemon=True).start()
+    os.waitpid(process, 0)
 
 
 main()
