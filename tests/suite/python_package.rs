@@ -73,6 +73,11 @@ unittests!(
 );
 
 #[test]
+fn test_hooks_file() {
+    unittest(&python(), "test_hooks_file");
+}
+
+#[test]
 fn test_examples() {
     unittest(&python_for_examples(), "test_examples");
 }
