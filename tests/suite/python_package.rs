@@ -60,6 +60,7 @@ macro_rules! unittests {
 }
 
 unittests!(
+    test_bad_input,
     test_client_async,
     test_client_blocking,
     test_client_transcripts,
