@@ -260,7 +260,8 @@ class DirtyClient:
 
     def _deadline(self) -> float | None:
         limit = self.timeout
-        return None if limit is None else time.monotonic() + limit
+        # Python's own waits refuse what is far beyond.
+        return None if limit is None or limit > _LONGEST_TIMEOUT else time.monotonic() + limit
 
     def _timed_out(self, awaited: str, app_path: str, action: str) -> Exception:
         return _failure.timed_out(self.timeout or 0.0, awaited, app_path, action)
