@@ -72,7 +72,10 @@ class _Shared:
         if self.connection is not None:
             self.connection.abandon()
             self.connection = None
-        # The loops do not live here; their sockets are closed when they are collected.
+        # The loops do not live here.
+        for place in list(self.loops.values()):
+            if place.connection is not None:
+                place.connection.abandon()
         self.loops = weakref.WeakKeyDictionary()
 
 
