@@ -1,7 +1,6 @@
 """A Flask application under gunicorn's sync workers.
 
-    dirty serve --socket ./d.sock --app digits:Digits --app images:Images --app chat:Chat \\
-        --worker-command 'python3 -m dirty_arbiter.worker'
+    dirty serve --socket ./d.sock --app digits:Digits --app images:Images --app chat:Chat
     DIRTY_SOCKET=./d.sock gunicorn --workers 4 flask_app:app
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from typing import Any
@@ -108,6 +109,19 @@ class AsyncConnection(asyncio.Protocol):
         self._end(self._exchange.lose("the client was closed"))
         if self._transport is not None:
             self._transport.abort()
+
+    def abandon(self) -> None:
+        """Lets go of the connection in a forked child: it is the parent's, and ends when the parent closes it.
+
+        The event loop, which is not to be touched, still has the descriptor: that stays, with nothing behind it."""
+        made = self._transport.get_extra_info("socket")
+        if made is None or made.fileno() < 0:
+            return
+        nothing = os.open(os.devnull, os.O_RDWR)
+        try:
+            os.dup2(nothing, made.fileno(), inheritable=False)
+        finally:
+            os.close(nothing)
 
     # ---- the protocol of asyncio -----------------------------------------------------------------------------
 

@@ -72,7 +72,10 @@ class _Shared:
         if self.connection is not None:
             self.connection.abandon()
             self.connection = None
-        # The loops do not live here; their sockets are closed when they are collected.
+        # The loops do not live here.
+        for place in list(self.loops.values()):
+            if place.connection is not None:
+                place.connection.abandon()
         self.loops = weakref.WeakKeyDictionary()
 
 
@@ -260,7 +263,8 @@ class DirtyClient:
 
     def _deadline(self) -> float | None:
         limit = self.timeout
-        return None if limit is None else time.monotonic() + limit
+        # Python's own waits refuse what is far beyond.
+        return None if limit is None or limit > _LONGEST_TIMEOUT else time.monotonic() + limit
 
     def _timed_out(self, awaited: str, app_path: str, action: str) -> Exception:
         return _failure.timed_out(self.timeout or 0.0, awaited, app_path, action)

@@ -28,6 +28,10 @@ __all__ = ["Arbiter", "Hooks", "HooksError", "Settings", "Worker"]
 NAMES = ("on_dirty_starting", "dirty_post_fork", "dirty_worker_init", "dirty_worker_exit")
 
 
+# What a file and its hooks may raise. sys.exit() in a hook is a hook that failed, whatever its code.
+_WHATEVER = (Exception, SystemExit, KeyboardInterrupt)
+
+
 class HooksError(Exception):
     """A hooks file cannot be used, or a hook failed."""
 
@@ -111,7 +115,7 @@ class Hooks:
         names: dict[str, Any] = {"__name__": "dirty_hooks", "__file__": os.path.abspath(path)}
         try:
             exec(code, names)
-        except Exception as error:
+        except _WHATEVER as error:
             raise HooksError(f"failed to run the hooks file {path}: {type(error).__name__}: {error}") from error
         for name in NAMES:
             if name in names and not callable(names[name]):
@@ -133,7 +137,7 @@ class Hooks:
             return False
         try:
             hook(*objects)
-        except Exception as error:
+        except _WHATEVER as error:
             logging.getLogger("dirty_arbiter.hooks").exception("hook %s failed", name)
             raise HooksError(f"hook {name} of {self.path} failed: {type(error).__name__}: {error}") from error
         return True

@@ -17,7 +17,6 @@ import asyncio
 import contextvars
 import os
 import queue
-import shlex
 import shutil
 import subprocess
 import sys
@@ -233,6 +232,7 @@ class ArbiterProcess:
     ```
 
     - `apps`: app paths. Modules are looked for in `python_path`, in the current directory and where this Python looks.
+    - `worker_command`: another worker than the host of this Python.
     - `arguments`: more arguments for `dirty serve`, such as `["--timeout", "5"]`.
     """
 
@@ -255,7 +255,9 @@ class ArbiterProcess:
         command += ["--workers", str(workers), "--threads", str(threads)]
         for app in apps:
             command += ["--app", app]
-        command += ["--worker-command", worker_command or f"{shlex.quote(sys.executable)} -m dirty_arbiter.worker"]
+        command += ["--python", sys.executable]
+        if worker_command is not None:
+            command += ["--worker-command", worker_command]
         variables = {**os.environ, **(environment or {})}
         package = str(Path(__file__).resolve().parents[1])
         places = [*(os.fspath(place) for place in python_path), *variables.get("PYTHONPATH", "").split(os.pathsep), package]

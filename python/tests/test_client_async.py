@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import stat
 import threading
 import time
 import unittest
@@ -191,6 +192,23 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
         with self.assertRaisesRegex(DirtyConnectionError, "the client was closed"):
             await task
         self.assertEqual(await self.echo(1), 1)
+
+    async def test_a_forked_child_lets_go_of_the_connection_and_makes_its_own(self):
+        await self.client.execute_async(APP, "echo", 1)
+        loop = asyncio.get_running_loop()
+        mine = self.client._shared.loops[loop].connection._transport.get_extra_info("socket").fileno()
+        child = os.fork()
+        if child == 0:
+            try:
+                # Held open here, the arbiter would not see when the parent closes it.
+                held = stat.S_ISSOCK(os.fstat(mine).st_mode)
+                answer = asyncio.run(self.client.execute_async(APP, "echo", 2))
+                os._exit(0 if not held and answer["args"] == [2] else 1 + held)
+            finally:
+                os._exit(9)
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        self.assertEqual((await self.client.execute_async(APP, "echo", 3))["args"], [3])
 
     async def test_the_client_of_the_process(self):
         with mock.patch.dict(os.environ, {"DIRTY_SOCKET": self.arbiter.socket}):

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -389,7 +390,11 @@ class Blocking(unittest.TestCase):
 
     def test_limits_that_are_none_and_limits_that_cannot_be(self):
         self.assertEqual(self.echo(1, self.client.with_options(timeout=None)), 1)
-        self.assertEqual(self.echo(1, self.client.with_options(timeout=1e12)), 1)
+        for longest in (1e9, 1e10, float("inf")):
+            # With a connection to make, and another caller to wait for.
+            with DirtyClient(self.arbiter.socket, timeout=longest) as client:
+                with ThreadPoolExecutor(3) as pool:
+                    self.assertEqual(list(pool.map(self.echo, range(9), [client] * 9)), list(range(9)))
         for bad in (0, -1, float("nan"), "5", True):
             with self.assertRaises(ValueError):
                 DirtyClient(self.arbiter.socket, timeout=bad)

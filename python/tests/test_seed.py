@@ -3,6 +3,7 @@ client; and the same app modules with gunicorn's own base class."""
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,32 @@ from dirty_arbiter.testing import ArbiterProcess
 
 APPS = Path(__file__).resolve().parent / "apps"
 ML, LLM = "myapp.ml:MLApp", "myapp.llm:LLMApp"
+
+HOOKS = '''
+dirty_apps = ["myapp.ml:MLApp"]
+dirty_workers = 2
+
+def on_dirty_starting(arbiter):
+    """Called just before the dirty arbiter starts."""
+    print("Dirty arbiter starting...")
+
+def dirty_post_fork(arbiter, worker):
+    """Called just after a dirty worker is forked."""
+    print(f"Dirty worker {worker.pid} forked")
+
+def dirty_worker_init(worker):
+    """Called after a dirty worker initializes all apps."""
+    print(f"Dirty worker {worker.pid} initialized")
+
+def dirty_worker_exit(arbiter, worker):
+    """Called when a dirty worker exits."""
+    print(f"Dirty worker {worker.pid} exiting")
+
+on_dirty_starting = on_dirty_starting
+dirty_post_fork = dirty_post_fork
+dirty_worker_init = dirty_worker_init
+dirty_worker_exit = dirty_worker_exit
+'''
 
 
 class Seed(unittest.TestCase):
@@ -29,9 +56,11 @@ class Seed(unittest.TestCase):
         for module in package.glob("*.py"):
             text = module.read_text().replace("from dirty_arbiter import", f"from {cls.base} import")
             module.write_text(text)
-        cls.arbiter = ArbiterProcess(
-            ML, LLM, workers=2, python_path=[folder.name, APPS / "stand_ins"], arguments=["--timeout", "300"]
-        )
+        hooks = Path(folder.name) / "gunicorn.conf.py"
+        hooks.write_text(HOOKS)
+        arguments = ["--timeout", "300", "--hooks", str(hooks)]
+        python_path = [folder.name, APPS / "stand_ins"]
+        cls.arbiter = ArbiterProcess(ML, LLM, workers=2, python_path=python_path, arguments=arguments)
         cls.addClassCleanup(cls.arbiter.stop)
         variables = mock.patch.dict(os.environ, {"DIRTY_SOCKET": cls.arbiter.socket})
         variables.start()
@@ -56,6 +85,15 @@ class Seed(unittest.TestCase):
             return await client.execute_async(ML, "inference", "default", input_text=request.data)
 
         self.assertEqual(asyncio.run(my_view(SimpleNamespace(data="hello"))), {"model": "base-model.pt", "length": 5})
+
+    def test_the_hooks_of_a_configuration_file(self):
+        from dirty_arbiter import get_dirty_client
+
+        # It has booted.
+        get_dirty_client().execute(ML, "load_model", "gpt-4")
+        pid = re.search(r"Dirty worker (\d+) initialized", self.arbiter.log())[1]
+        places = [self.arbiter.log().find(f"Dirty {what}") for what in ("arbiter starting...", f"worker {pid} forked")]
+        self.assertTrue(0 <= places[0] < places[1] < self.arbiter.log().find(f"Dirty worker {pid} initialized"))
 
     def test_the_state_of_an_app_stays_in_its_worker(self):
         from dirty_arbiter import DirtyAppError, get_dirty_client

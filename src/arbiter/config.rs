@@ -21,6 +21,9 @@ pub struct ArbiterConfig {
     pub limits: Limits,
     /// The program and arguments that start a worker (WORK-1).
     pub worker_command: Vec<OsString>,
+    /// The Python file with hooks that workers are told of, by `DIRTY_HOOKS_FILE` (LIFE-19).
+    /// [`CommandHooks::with_hooks_file`](super::CommandHooks::with_hooks_file) is for those that the arbiter runs.
+    pub hooks_file: Option<PathBuf>,
     /// Client connections at a time; one more is refused with `DirtyOverloadedError` (SEC-6).
     pub max_connections: usize,
     /// Whose habits the arbiter follows where peers differ.
@@ -40,6 +43,7 @@ impl ArbiterConfig {
             pool: CoreConfig::default(),
             limits: Limits::default(),
             worker_command,
+            hooks_file: None,
             max_connections: 4_096,
             compat: Compat::Strict,
             client_buffer: 256 * 1024,

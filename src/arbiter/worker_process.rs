@@ -17,6 +17,9 @@ use super::hub::{Hub, WorkerStart};
 use super::output::Output;
 use super::{systemd, tasks};
 
+/// Tells a worker where the hooks are that it runs itself (LIFE-19).
+const HOOKS_FILE: &str = "DIRTY_HOOKS_FILE";
+
 /// Runs a worker: starts it, waits for READY, logs its output, and reports its end.
 pub(super) async fn run(hub: Rc<Hub>, start: WorkerStart) {
     let worker = start.worker;
@@ -79,6 +82,11 @@ fn command(hub: &Hub, start: &WorkerStart, is_gated: bool) -> io::Result<Command
         .stderr(Stdio::piped())
         // Signals for the arbiter's terminal are the arbiter's to pass on.
         .process_group(0);
+    match &config.hooks_file {
+        Some(file) => command.env(HOOKS_FILE, absolute(file.clone())?),
+        // What the arbiter's own environment says is not in effect: LIFE-9, LIFE-11.
+        None => command.env_remove(HOOKS_FILE),
+    };
     if !config.pool.watchdog.is_zero() {
         command.env("WATCHDOG_USEC", config.pool.watchdog.as_micros().to_string());
     }

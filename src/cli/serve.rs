@@ -34,7 +34,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     });
     match loaded.and_then(|(loaded, arbiter, log_file, hosts)| {
         warn(&loaded);
-        let hooks = loaded.hooks;
+        let hooks = loaded.hooks(&hosts);
         serve(arbiter, reloader(args, loaded.settings, hooks.clone(), hosts), hooks, log_file)
     }) {
         Ok(()) => Exit::Ok.into(),
@@ -87,6 +87,7 @@ fn hosts() -> Result<Hosts, ServeError> {
 fn load(args: &ServeArgs, hosts: &Hosts) -> Result<(Loaded, ArbiterConfig), ConfigErrors> {
     let environment = Environment::of_process();
     let loaded = config::load(&args.configuration.sources(&environment))?;
+    loaded.check_hooks_file()?;
     let arbiter = loaded.arbiter(hosts)?;
     Ok((loaded, arbiter))
 }
@@ -105,8 +106,9 @@ fn reloader(
         // One line of the log, however many problems.
         let on_a_line = |errors: ConfigErrors| errors.to_string().replace('\n', "; ");
         let (loaded, kept) = config::reload(&sources, &running).map_err(on_a_line)?;
+        loaded.check_hooks_file().map_err(on_a_line)?;
         let arbiter = loaded.arbiter(&hosts).map_err(on_a_line)?;
-        hooks.replace(&loaded.hooks);
+        hooks.replace(&loaded.hooks(&hosts));
         warn(&loaded);
         if !kept.is_empty() {
             tracing::warn!(

@@ -38,6 +38,7 @@ impl Settings {
         config.max_connections = size(self.integer(Key::MaxConnections));
         config.client_buffer = size(self.integer(Key::ClientBuffer));
         config.die_with_parent = self.is_on(Key::DieWithParent);
+        config.hooks_file = self.path(Key::HooksFile);
         config.compat =
             if self.choice(Key::Compat) == "gunicorn" { Compat::Gunicorn } else { Compat::Strict };
         config.limits = Limits {
@@ -70,16 +71,20 @@ impl Settings {
             // The shell splits the words; `exec` leaves no shell between the arbiter and its worker.
             return vec!["/bin/sh".into(), "-c".into(), format!("exec {command}").into()];
         }
-        let python = self.text(Key::Python).map(OsString::from);
-        if python.is_none() && self.apps().iter().all(|app| BUILT_IN.contains(&app.app_path.as_str())) {
+        let needs_python = self.text(Key::Python).or(self.text(Key::HooksFile)).is_some();
+        if !needs_python && self.apps().iter().all(|app| BUILT_IN.contains(&app.app_path.as_str())) {
             return hosts.built_in.clone();
         }
-        let python = python.unwrap_or_else(|| hosts.python.clone());
-        vec![python, "-m".into(), "dirty_arbiter.worker".into()]
+        vec![self.python(hosts), "-m".into(), "dirty_arbiter.worker".into()]
+    }
+
+    /// The Python that has the package.
+    fn python(&self, hosts: &Hosts) -> OsString {
+        self.text(Key::Python).map_or_else(|| hosts.python.clone(), OsString::from)
     }
 
     /// What the hooks are.
-    pub(super) fn hooks(&self) -> CommandHooks {
+    pub(super) fn hooks(&self, hosts: &Hosts) -> CommandHooks {
         let mut hooks = CommandHooks::new().with_timeout(self.time(Key::HookTimeout));
         if let Some(command) = self.text(Key::OnDirtyStarting) {
             hooks = hooks.with_on_dirty_starting(command);
@@ -92,6 +97,9 @@ impl Settings {
         }
         if let Some(command) = self.text(Key::WorkerExit) {
             hooks = hooks.with_dirty_worker_exit(command);
+        }
+        if let Some(file) = self.path(Key::HooksFile) {
+            hooks = hooks.with_hooks_file(self.python(hosts), file);
         }
         hooks
     }

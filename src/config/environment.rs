@@ -100,9 +100,9 @@ impl Environment {
     }
 }
 
-/// Whether a worker is told this by the variable of the same name (WORK-1).
+/// Whether a worker is told this by the variable of the same name (WORK-1, LIFE-19).
 fn is_of_worker_contract(key: Key) -> bool {
-    matches!(key, Key::Apps | Key::Threads | Key::Timeout | Key::MaxFrame | Key::MaxDepth)
+    matches!(key, Key::Apps | Key::Threads | Key::Timeout | Key::MaxFrame | Key::MaxDepth | Key::HooksFile)
 }
 
 #[cfg(test)]

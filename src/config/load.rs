@@ -32,8 +32,6 @@ pub(crate) struct Sources<'a> {
 pub(crate) struct Loaded {
     /// The value of every setting, with its origin.
     pub settings: Settings,
-    /// What is run at points of the life cycle.
-    pub hooks: CommandHooks,
     /// What is logged, how, and where.
     pub log: LogSettings,
     /// What is allowed, and probably not meant.
@@ -111,7 +109,7 @@ fn finish(
         return Err(ConfigErrors(errors));
     }
     warnings.extend(checks::warnings(&settings));
-    Ok(Loaded { hooks: settings.hooks(), log: settings.log(), settings, warnings, access, socket_sought })
+    Ok(Loaded { log: settings.log(), settings, warnings, access, socket_sought })
 }
 
 impl Loaded {
@@ -130,6 +128,29 @@ impl Loaded {
                 Err(ConfigErrors(vec![ConfigError { place, setting: None, problem }]))
             }
         }
+    }
+
+    /// What is run at points of the life cycle.
+    pub fn hooks(&self, hosts: &Hosts) -> CommandHooks {
+        self.settings.hooks(hosts)
+    }
+
+    /// Checks that the hooks file can be read. What it says is Python's business.
+    ///
+    /// # Errors
+    /// It cannot (LIFE-19).
+    pub fn check_hooks_file(&self) -> Result<(), ConfigErrors> {
+        let Some(path) = self.settings.path(Key::HooksFile) else { return Ok(()) };
+        let problem = match std::fs::metadata(&path) {
+            // Not a pipe, for instance: it is read again for every worker.
+            Ok(file) if !file.is_file() => format!("expected a file, found that {path:?} is none (LIFE-19)"),
+            Ok(_) => match std::fs::File::open(&path) {
+                Ok(_) => return Ok(()),
+                Err(error) => format!("failed to open {path:?}: {error} (LIFE-19)"),
+            },
+            Err(error) => format!("failed to open {path:?}: {error} (LIFE-19)"),
+        };
+        Err(ConfigErrors(vec![checks::error(&self.settings, Key::HooksFile, problem)]))
     }
 
     /// The error that says that the log file cannot be opened.

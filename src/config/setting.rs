@@ -22,6 +22,7 @@ pub(crate) enum Key {
     OnDisconnect,
     WorkerCommand,
     Python,
+    HooksFile,
     Socket,
     SocketMode,
     SocketGroup,

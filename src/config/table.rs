@@ -130,6 +130,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .flag("python", "PATH"),
     setting(
+        Key::HooksFile,
+        "dirty_hooks_file",
+        Kind::Text,
+        "A Python file with functions on_dirty_starting, dirty_post_fork, dirty_worker_init and dirty_worker_exit, to be \
+         called at the points that bear their names",
+    )
+    .flag("hooks", "FILE"),
+    setting(
         Key::Socket,
         "dirty_socket",
         Kind::Text,

@@ -40,7 +40,7 @@ fn effect(loaded: &Loaded) -> String {
         settings.settings.put([flag(Key::Socket, "d.sock")]);
     }
     let arbiter = settings.arbiter(&hosts()).unwrap();
-    format!("{arbiter:?} {:?} {:?}", loaded.hooks, loaded.log)
+    format!("{arbiter:?} {:?} {:?}", loaded.hooks(&hosts()), loaded.log)
 }
 
 fn hosts() -> Hosts {
@@ -59,8 +59,10 @@ fn the_host_is_the_one_that_has_the_apps_unless_a_setting_says_otherwise() {
     assert_eq!(command(&[("DIRTY_APPS", "fixture:App,my.ml:Model")]), "python3 -m dirty_arbiter.worker");
     let python = ("DIRTY_PYTHON", "venv/bin/python");
     assert_eq!(command(&[python]), "venv/bin/python -m dirty_arbiter.worker");
+    let hooks = ("DIRTY_HOOKS_FILE", "hooks.py");
+    assert_eq!(command(&[hooks]), "python3 -m dirty_arbiter.worker", "the built-in host knows no Python");
     let own = ("DIRTY_WORKER_COMMAND", "./my worker");
-    assert_eq!(command(&[python, own, ("DIRTY_APPS", "my.ml:Model")]), "/bin/sh -c exec ./my worker");
+    assert_eq!(command(&[python, hooks, own, ("DIRTY_APPS", "my.ml:Model")]), "/bin/sh -c exec ./my worker");
 }
 
 #[test]
@@ -343,7 +345,8 @@ fn a_reload_takes_what_has_changed_and_keeps_what_takes_a_restart() {
         (3, Some("old"), Compat::Gunicorn)
     );
     assert_eq!(arbiter.access, crate::arbiter::SocketAccess::default());
-    assert!(format!("{:?}", new.hooks).contains("timeout: 7s"), "{:?}", new.hooks);
+    let hooks = format!("{:?}", new.hooks(&hosts()));
+    assert!(hooks.contains("timeout: 7s"), "{hooks}");
 }
 
 #[test]

@@ -60,6 +60,7 @@ macro_rules! unittests {
 }
 
 unittests!(
+    test_bad_input,
     test_client_async,
     test_client_blocking,
     test_client_transcripts,
@@ -71,6 +72,11 @@ unittests!(
     test_worker_calls,
     test_worker_process,
 );
+
+#[test]
+fn test_hooks_file() {
+    unittest(&python(), "test_hooks_file");
+}
 
 #[test]
 fn test_examples() {

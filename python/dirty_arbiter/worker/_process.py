@@ -50,7 +50,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python3 -m dirty_arbiter.worker",
         description="A worker that hosts Python apps. An arbiter starts it, and says in the environment what to do: "
-        "dirty serve --app module:Class --worker-command 'python3 -m dirty_arbiter.worker'.",
+        "dirty serve --app module:Class.",
     )
     parser.add_argument(
         "--hooks", metavar="FILE", help="a Python file with dirty_post_fork and dirty_worker_init (DIRTY_HOOKS_FILE)"

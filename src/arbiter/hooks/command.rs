@@ -1,8 +1,12 @@
 //! Hooks that are shell commands.
 
+use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +52,15 @@ struct Commands {
     dirty_post_fork: Option<String>,
     dirty_worker_init: Option<String>,
     dirty_worker_exit: Option<String>,
+    file: Option<HooksFile>,
     timeout: Duration,
+}
+
+/// A file with hooks that are Python functions, and the Python that runs them.
+#[derive(Debug, Clone)]
+struct HooksFile {
+    python: OsString,
+    path: PathBuf,
 }
 
 impl Default for CommandHooks {
@@ -58,6 +70,7 @@ impl Default for CommandHooks {
             dirty_post_fork: None,
             dirty_worker_init: None,
             dirty_worker_exit: None,
+            file: None,
             timeout: CommandHooks::DEFAULT_TIMEOUT,
         };
         CommandHooks { commands: Arc::new(Mutex::new(commands)), aborted: Arc::default() }
@@ -101,6 +114,15 @@ impl CommandHooks {
         self
     }
 
+    /// Sets a file with Python functions. Those called `on_dirty_starting` and `dirty_worker_exit` are called here, after
+    /// the command for the same hook, by `python -m dirty_arbiter.hooks`; the other two are called by the workers, if
+    /// [they are told of the file](super::ArbiterConfig::hooks_file) (LIFE-19). The file is read anew each time.
+    #[must_use]
+    pub fn with_hooks_file(self, python: impl Into<OsString>, path: impl Into<PathBuf>) -> Self {
+        self.commands().file = Some(HooksFile { python: python.into(), path: path.into() });
+        self
+    }
+
     /// Sets how long each command may take; zero is no limit.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
@@ -119,34 +141,64 @@ impl CommandHooks {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The command of a hook, and its time limit.
-    fn command(&self, hook: Hook) -> Option<(String, Duration)> {
+    /// The commands of a hook in their order, and the time limit of each.
+    fn commands_of(&self, hook: Hook) -> (Vec<Command>, Duration) {
         let commands = self.commands();
-        let command = match hook {
+        let of_the_shell = match hook {
             Hook::OnDirtyStarting => &commands.on_dirty_starting,
             Hook::DirtyPostFork => &commands.dirty_post_fork,
             Hook::DirtyWorkerInit => &commands.dirty_worker_init,
             Hook::DirtyWorkerExit => &commands.dirty_worker_exit,
         };
-        Some((command.clone()?, commands.timeout))
+        let of_the_shell = of_the_shell.as_ref().map(|command| {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(command);
+            shell
+        });
+        // The others are the worker's: run here as well, they would run twice (LIFE-19).
+        let is_ours = matches!(hook, Hook::OnDirtyStarting | Hook::DirtyWorkerExit);
+        let of_the_file = commands.file.as_ref().filter(|_| is_ours).map(|file| {
+            let mut python = Command::new(&file.python);
+            python.args(["-m", "dirty_arbiter.hooks"]).arg(&file.path).arg(hook.name());
+            python
+        });
+        (of_the_shell.into_iter().chain(of_the_file).collect(), commands.timeout)
     }
 
     fn run(&self, hook: Hook, arbiter: Option<&ArbiterInfo>, worker: Option<&WorkerInfo>) -> HookResult {
-        let Some((command, timeout)) = self.command(hook) else { return Ok(()) };
+        let (commands, timeout) = self.commands_of(hook);
         let context = context(hook, arbiter, worker);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.run_command(hook, &command, timeout, context))
+        runtime.block_on(async {
+            for command in commands {
+                self.run_command(hook, command, timeout, &context).await?;
+            }
+            Ok(())
+        })
     }
 
-    async fn run_command(&self, hook: Hook, command: &str, timeout: Duration, context: String) -> HookResult {
+    async fn run_command(
+        &self,
+        hook: Hook,
+        command: Command,
+        timeout: Duration,
+        context: &str,
+    ) -> HookResult {
         let mut aborted = self.aborted.subscribe();
         if *aborted.borrow() {
             return Err("the arbiter waits no longer".into());
         }
-        let mut child = start(hook, command).map_err(|error| format!("cannot be run: {error}"))?;
+        let program = command.as_std().get_program().to_owned();
+        let mut child =
+            start(hook, command).map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
         let stdin = child.stdin.take();
+        let last_line = Rc::new(RefCell::new(String::new()));
         let output = |pipe: io::Result<OwnedFd>, stream| {
+            let last_line = Rc::clone(&last_line);
             Output::new(pipe?, move |line, cut| {
+                if stream == "stderr" && !line.trim().is_empty() {
+                    line.trim().clone_into(&mut last_line.borrow_mut());
+                }
                 tracing::info!(%hook, stream, cut = cut.then_some(true), "{line}");
             })
         };
@@ -160,24 +212,24 @@ impl CommandHooks {
         };
         let both = async {
             tokio::join!(write, log(&stdout), log(&stderr));
-            std::future::pending::<()>().await;
+            std::future::pending::<Result<ExitStatus, String>>().await
         };
-        let result = tokio::select! {
-            status = child.wait() => judge(status?),
-            () = both => Ok(()),
+        let status = tokio::select! {
+            status = child.wait() => status.map_err(|error| error.to_string()),
+            status = both => status,
             () = elapsed(timeout) => {
                 kill(&mut child).await;
-                Err(format!("it still ran after {} s and was killed", timeout.as_secs_f64()).into())
+                Err(format!("it still ran after {} s and was killed", timeout.as_secs_f64()))
             }
             _ = aborted.wait_for(|aborted| *aborted) => {
                 kill(&mut child).await;
-                Err("it was killed: the arbiter waits no longer".into())
+                Err("it was killed: the arbiter waits no longer".to_owned())
             }
         };
         for output in [stdout, stderr].into_iter().flatten() {
             output.drain().await;
         }
-        result
+        judge(status?, &last_line.borrow())
     }
 }
 
@@ -199,7 +251,7 @@ impl Hooks for CommandHooks {
     }
 
     fn uses(&self, hook: Hook) -> bool {
-        self.command(hook).is_some()
+        !self.commands_of(hook).0.is_empty()
     }
 
     fn abort(&self) {
@@ -231,12 +283,9 @@ fn exit_context(exit: WorkerExit) -> Value {
     }
 }
 
-fn start(hook: Hook, command: &str) -> io::Result<Child> {
-    let mut shell = Command::new("/bin/sh");
-    systemd::withhold(&mut shell);
-    shell
-        .arg("-c")
-        .arg(command)
+fn start(hook: Hook, mut command: Command) -> io::Result<Child> {
+    systemd::withhold(&mut command);
+    command
         .env("DIRTY_HOOK", hook.name())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -268,9 +317,11 @@ async fn kill(child: &mut Child) {
     let _ = child.wait().await;
 }
 
-fn judge(status: ExitStatus) -> HookResult {
+/// What an exit says, with the last line of standard error, which is where programs give their reason.
+fn judge(status: ExitStatus, last_line: &str) -> HookResult {
     match exit_of(status) {
         WorkerExit::Code(0) => Ok(()),
-        exit => Err(exit.to_string().into()),
+        exit if last_line.is_empty() => Err(exit.to_string().into()),
+        exit => Err(format!("{exit}: {last_line}").into()),
     }
 }
