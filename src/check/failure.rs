@@ -208,6 +208,17 @@ impl Problem {
         }
     }
 
+    /// Whether nothing came in all the time that it was waited for.
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Problem::Silent { got: 0, .. }
+                | Problem::StillOpen { .. }
+                | Problem::NoConnection { .. }
+                | Problem::ApiSilent { .. }
+        )
+    }
+
     /// Whether the subject is to blame.
     pub fn blames_subject(&self) -> bool {
         !matches!(self, Problem::Ours(_) | Problem::Driver(_))

@@ -51,10 +51,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the replay failed and the subject did nothing in it but be there.
+    /// Whether the subject was waited for in vain and did nothing in the whole replay but be there.
     pub fn is_mute(&self) -> bool {
         let does = |what: &What| !matches!(what, What::Open | What::Quiet(_) | What::Note(_));
-        self.failure.is_some() && !self.trace.events().iter().any(|it| it.subject && does(&it.what))
+        let waited = self.failure.as_ref().is_some_and(|failure| failure.problem.is_silence());
+        waited && !self.trace.events().iter().any(|it| it.subject && does(&it.what))
     }
 }
 

@@ -354,10 +354,11 @@ pub fn run(
                 }
                 Err(error) if !reached => return Err(error),
                 Err(error) => {
+                    let waited = matches!(error, SubjectError::Slow { .. });
                     let problem = Problem::Connect(error.to_string());
                     let failure = Failure { step: 1, on: String::new(), problem };
                     result.verdict = verdict(&result.transcript, Some(failure), selection);
-                    true
+                    waited
                 }
             };
             if matches!(result.verdict, Verdict::Failed(_) | Verdict::Known { .. }) {
