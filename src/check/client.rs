@@ -171,7 +171,7 @@ pub(super) fn replay_listening(
         early: BTreeMap::new(),
         fault: None,
     };
-    let mut player = Player::new(transcript, Role::Client, Peer::Clients(clients), options);
+    let mut player = Player::new(transcript, Role::Client, Peer::Clients(Box::new(clients)), options);
     player.links.listener = Some(listener);
     player.links.wake = Some(wakes);
     Ok(player.run())

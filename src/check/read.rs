@@ -274,7 +274,7 @@ fn api_step(fields: &mut Fields<'_>, at: &Pointer) -> Read<ApiStep> {
     let value = fields.required(what)?;
     let at = at.join(what);
     let event = match what {
-        "call" => ApiEvent::Call(api_call(value, &at)?),
+        "call" => ApiEvent::Call(Box::new(api_call(value, &at)?)),
         "yields" => ApiEvent::Yields(Template::read(value, &at)?),
         "returns" => ApiEvent::Returns(Template::read(value, &at)?),
         _ => ApiEvent::Raises(raises(value, &at)?),

@@ -69,7 +69,7 @@ pub(super) enum Peer<'a> {
     /// It listens there.
     Socket(&'a Path),
     /// It is a client, which connects to us.
-    Clients(Clients<'a>),
+    Clients(Box<Clients<'a>>),
 }
 
 /// One replay in progress.

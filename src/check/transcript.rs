@@ -250,7 +250,7 @@ pub struct ApiStep {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ApiEvent {
     /// Start a call.
-    Call(ApiCall),
+    Call(Box<ApiCall>),
     /// The stream gives its caller an item.
     Yields(Template),
     /// The call returns; a stream that ended returns null.

@@ -225,7 +225,9 @@ fn schemas_are_listed_and_printed() {
     let (code, _, stderr) = run(&["schema", "nothing"], b"");
     assert_eq!(code, 2);
     assert!(
-        stderr.contains("there is no schema \"nothing\": expected one of adapter, baseline, config, control-v1, dirty-v1"),
+        stderr.contains(
+            "there is no schema \"nothing\": expected one of adapter, baseline, config, control-v1, dirty-v1"
+        ),
         "{stderr}"
     );
 }
