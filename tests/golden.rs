@@ -94,11 +94,18 @@ fn client(transcript: &Arc<Transcript>, name: &str, mut driver: impl ClientDrive
 }
 
 fn judge(transcript: &Transcript, outcome: Outcome, again: String) -> Result<(), Failed> {
-    let Outcome { trace, duration, failure } = outcome;
+    let Outcome { trace, duration, failure, departures } = outcome;
+    if let Some(departure) = departures.first() {
+        // Whoever else may do without what a SHOULD asks for, the reference does it.
+        return Err(
+            format!("step {}: {} ({})", departure.step, departure.mismatch, departure.requirement).into()
+        );
+    }
     let Some(failure) = failure else { return Ok(()) };
     let requirements = Requirements::embedded()?;
     let verdict = Verdict::Failed(failure.clone());
-    let played = Played { transcript: transcript.clone(), verdict, duration, trace: Some(trace), again };
+    let played =
+        Played { transcript: transcript.clone(), verdict, duration, trace: Some(trace), again, departures };
     Err(report::failure(&played, &failure, &requirements).into())
 }
 

@@ -28,6 +28,11 @@ impl ClientDriver for AsyncDriver {
         "the async Rust client"
     }
 
+    fn lacks(&self, feature: &str) -> bool {
+        // What is reported is the raw text of values.
+        feature == "hints"
+    }
+
     fn open(&mut self, socket: &Path) -> Result<Box<dyn ClientUnderTest>, String> {
         let failed = |error: std::io::Error| format!("failed to start a tokio runtime: {error}");
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -73,6 +78,11 @@ async fn finish(events: CallEvents, call: impl Future<Output = Result<Value, Dir
 impl ClientDriver for BlockingDriver {
     fn name(&self) -> &str {
         "the blocking Rust client"
+    }
+
+    fn lacks(&self, feature: &str) -> bool {
+        // What is reported is the raw text of values.
+        feature == "hints"
     }
 
     fn open(&mut self, socket: &Path) -> Result<Box<dyn ClientUnderTest>, String> {

@@ -117,12 +117,64 @@ pub enum Problem {
         /// What was due.
         wanted: String,
     },
+    /// The message came on another connection than the one that it belongs on.
+    #[error(
+        "a message on another connection than {on}, which the client has opened besides, {got}: expected {wanted}"
+    )]
+    OtherConnection {
+        /// The connection that it belongs on.
+        on: String,
+        /// The message.
+        got: String,
+        /// What was due.
+        wanted: String,
+    },
+    /// The adapter of the client under test ended, or closed its standard output, before the transcript did.
+    #[error("the adapter {}{}: expected it to go on until its standard input ends", ended(status.as_deref()), words(said))]
+    AdapterEnded {
+        /// How it ended; nothing when it is still there, without a standard output.
+        status: Option<String>,
+        /// The last of what it wrote on standard error.
+        said: String,
+    },
+    /// The adapter wrote something that is no line of the contract.
+    #[error(
+        "the adapter wrote {line:?} on its standard output, {problem}: expected an event of a call (golden/adapters.md)"
+    )]
+    BadLine {
+        /// What it wrote.
+        line: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The adapter wrote more lines than any transcript asks for.
+    #[error(
+        "the adapter wrote more than {lines} lines on its standard output: expected one for each event of a call"
+    )]
+    Flood {
+        /// How many are allowed.
+        lines: u64,
+    },
+    /// The client lacks a feature that the transcript needs; it is to be skipped.
+    #[error("the client does not support {0}")]
+    Unsupported(String),
     /// The client under test could not be driven.
     #[error("the client could not be driven: {0}")]
     Driver(String),
     /// The transcript or the kit is at fault, not the subject.
     #[error("the transcript is at fault, not the subject: {0}")]
     Ours(String),
+}
+
+fn ended(status: Option<&str>) -> String {
+    match status {
+        Some(status) => format!("ended ({status}) before the transcript did"),
+        None => "closed its standard output before the transcript ended".to_string(),
+    }
+}
+
+fn words(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(", the last of its standard error: {said}") }
 }
 
 impl Problem {
@@ -154,6 +206,17 @@ impl Problem {
             Problem::BadFrame { error, .. } => Some(error.requirement()),
             _ => None,
         }
+    }
+
+    /// Whether nothing came in all the time that it was waited for.
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Problem::Silent { got: 0, .. }
+                | Problem::StillOpen { .. }
+                | Problem::NoConnection { .. }
+                | Problem::ApiSilent { .. }
+        )
     }
 
     /// Whether the subject is to blame.

@@ -11,6 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::delivery::{Delivery, Outgoing};
 use crate::wire::{Frame, FrameDecoder, FrameError, Limits};
 
+/// How many connections that belong to no label are taken.
+const MOST_SURPLUS: usize = 4;
+
 /// How many blocks are read before what they hold is looked at.
 const BLOCKS: usize = 16;
 
@@ -101,11 +104,16 @@ pub(super) struct Links {
     pub(super) listener: Option<UnixListener>,
     /// Becomes readable when a client under test has an event.
     pub(super) wake: Option<UnixStream>,
+    /// Whether every connection that the transcript knows has been opened, so that one more is one too many.
+    surplus: bool,
 }
+
+/// How the labels of connections begin that no transcript knows.
+const SURPLUS: &str = "+";
 
 impl Links {
     pub(super) fn new(delivery: Delivery) -> Links {
-        Links { links: BTreeMap::new(), delivery, listener: None, wake: None }
+        Links { links: BTreeMap::new(), delivery, listener: None, wake: None, surplus: false }
     }
 
     pub(super) fn get_mut(&mut self, label: &str) -> Option<&mut Link> {
@@ -141,29 +149,52 @@ impl Links {
         }
     }
 
-    /// Waits until something moves, at most until `until`: writes wherever something is to be written, reads on
+    /// From now on, or no more, connections that a client under test opens belong to no label.
+    pub(super) fn watch_surplus(&mut self, watch: bool) {
+        self.surplus = watch;
+    }
+
+    /// A frame that has come on a connection that belongs to no label, and its name.
+    pub(super) fn surplus_frame(&mut self) -> Option<(String, Frame)> {
+        let surplus = self.links.iter_mut().filter(|(label, _)| label.starts_with(SURPLUS));
+        surplus.into_iter().find_map(|(label, link)| Some((label.clone(), link.next_frame().ok()??)))
+    }
+
+    /// Takes the connections that belong to no label.
+    fn accept_surplus(&mut self) -> io::Result<()> {
+        if self.takes_surplus() {
+            let count = self.links.keys().filter(|label| label.starts_with(SURPLUS)).count();
+            self.accept(&format!("{SURPLUS}{}", count + 1))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until something moves, at most until `until`, and says whether anything did: writes wherever something is to be written, reads on
     /// `focus` alone, or watches for a client when that connection does not exist yet. (Reading elsewhere would relieve a peer of the back-pressure that a transcript is about.)
-    pub(super) fn pump(&mut self, focus: Option<&str>, until: Instant) -> io::Result<()> {
+    pub(super) fn pump(&mut self, focus: Option<&str>, until: Instant) -> io::Result<bool> {
         let now = Instant::now();
         let paused = self.links.values().filter_map(|link| link.outgoing.paused_until());
         let until = paused.chain([until]).min().unwrap_or(until);
         let mut fds = Vec::new();
         for (label, link) in &self.links {
             let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, focus == Some(label) && !link.ended);
+            flags.set(PollFlags::POLLIN, reads(focus, label) && !link.ended);
             flags.set(PollFlags::POLLOUT, link.wants_to_write());
             if !flags.is_empty() {
                 fds.push(PollFd::new(link.stream.as_fd(), flags));
             }
         }
-        let awaited =
-            self.listener.as_ref().filter(|_| focus.is_some_and(|label| !self.links.contains_key(label)));
+        let missing = focus.is_some_and(|label| !self.links.contains_key(label));
+        let awaited = self.listener.as_ref().filter(|_| missing || self.takes_surplus());
         fds.extend(awaited.map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
         fds.extend(self.wake.iter().map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, timeout(until.saturating_duration_since(now))) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
+        // The wake, which comes last, is about something else.
+        let links = fds.len() - usize::from(self.wake.is_some());
+        let moved = fds[..links].iter().any(|fd| fd.any().unwrap_or_default());
         drop(fds);
         if let Some(wake) = &mut self.wake {
             // Only a signal: the events themselves are elsewhere.
@@ -173,12 +204,23 @@ impl Links {
             if !link.outgoing.is_empty() {
                 link.write_some();
             }
-            if focus == Some(label) && !link.ended {
+            if reads(focus, label) && !link.ended {
                 link.read_some();
             }
         }
-        Ok(())
+        self.accept_surplus()?;
+        Ok(moved)
     }
+
+    fn takes_surplus(&self) -> bool {
+        let count = self.links.keys().filter(|label| label.starts_with(SURPLUS)).count();
+        self.surplus && count < MOST_SURPLUS
+    }
+}
+
+/// Whether a connection is read while `focus` is waited for.
+fn reads(focus: Option<&str>, label: &str) -> bool {
+    focus == Some(label) || label.starts_with(SURPLUS)
 }
 
 /// The time as `poll` wants it: in milliseconds, rounded up so that a wait never spins.

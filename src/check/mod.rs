@@ -5,10 +5,13 @@
 //! and gives an [`Outcome`](replay::Outcome) with a timed [trace], [`run`] plays many, and [`report`] says which
 //! requirements the subject meets.
 
+pub mod adapter;
+pub mod baseline;
 pub mod blame;
 pub mod client;
 pub mod corpus;
 pub mod delivery;
+pub mod departure;
 pub mod drivers;
 pub mod failure;
 mod fields;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::fields::{Fields, FileError, Read, fault, text};
 use super::template::{Bindings, Template};
 use super::transcript::{
-    ApiCall, ApiEvent, ApiStep, Body, DEFAULT_WITHIN, FEATURES, FORMAT, Method, Raw, Seen, Setup, Step,
-    Transcript, Unordered, WireStep, role_named,
+    ApiCall, ApiEvent, ApiStep, Body, DEFAULT_WITHIN, FEATURES, FORMAT, Level, Method, Raw, Seen, Setup,
+    Step, Transcript, Unordered, WireStep, role_named,
 };
-use super::value::{Pointer, Value};
+use super::value::{Object, Pointer, Value};
 use crate::message::Role;
 
 impl Transcript {
@@ -34,6 +34,7 @@ impl Transcript {
             title: fields.required_string("title")?,
             proves: fields.list("proves", text)?,
             roles: fields.list("roles", role)?,
+            level: fields.get("level").map(|value| level(value, &root.join("level"))).transpose()?,
             needs: fields.list("needs", feature)?,
             setup: fields
                 .get("setup")
@@ -101,6 +102,10 @@ fn ended_connections(transcript: &Transcript, root: &Pointer) -> Read<()> {
 
 fn role(value: &Value, at: &Pointer) -> Read<Role> {
     role_named(&text(value, at)?).or_else(|problem| fault(at, problem))
+}
+
+fn level(value: &Value, at: &Pointer) -> Read<Level> {
+    text(value, at)?.parse().or_else(|problem: String| fault(at, problem))
 }
 
 fn feature(value: &Value, at: &Pointer) -> Read<String> {
@@ -269,13 +274,24 @@ fn api_step(fields: &mut Fields<'_>, at: &Pointer) -> Read<ApiStep> {
     let value = fields.required(what)?;
     let at = at.join(what);
     let event = match what {
-        "call" => ApiEvent::Call(api_call(value, &at)?),
+        "call" => ApiEvent::Call(Box::new(api_call(value, &at)?)),
         "yields" => ApiEvent::Yields(Template::read(value, &at)?),
         "returns" => ApiEvent::Returns(Template::read(value, &at)?),
         _ => ApiEvent::Raises(raises(value, &at)?),
     };
+    let hints = if what == "raises" { Object::new() } else { hints(fields)? };
     let within = milliseconds(fields, "within_ms")?.unwrap_or(DEFAULT_WITHIN);
-    Ok(ApiStep { on, call: name, event, within })
+    Ok(ApiStep { on, call: name, event, hints, within })
+}
+
+/// The member `hints`, when it is there.
+fn hints(fields: &mut Fields<'_>) -> Read<Object> {
+    let at = fields.at("hints");
+    match fields.get("hints") {
+        None => Ok(Object::new()),
+        Some(Value::Object(members)) => Ok(members.clone()),
+        Some(other) => fault(&at, format!("{}: expected an object", other.kind())),
+    }
 }
 
 fn raises(value: &Value, at: &Pointer) -> Read<Template> {
@@ -308,6 +324,7 @@ fn api_call(value: &Value, at: &Pointer) -> Read<ApiCall> {
         kwargs,
         take: fields.number("take")?,
         timeout,
+        hints: hints(&mut fields)?,
     };
     fields.finish()?;
     Ok(call)

@@ -1,5 +1,6 @@
 //! Playing a transcript against a subject, over real sockets.
 
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::blame;
 use super::client::Clients;
 use super::delivery::Delivery;
+use super::departure::Departure;
 use super::failure::{Failure, Problem};
 use super::link::{Link, Links};
 use super::template::Bindings;
@@ -44,6 +46,17 @@ pub struct Outcome {
     pub duration: Duration,
     /// Why it failed; nothing when the subject did all that was expected.
     pub failure: Option<Failure>,
+    /// Where it departed from what a SHOULD asks for.
+    pub departures: Vec<Departure>,
+}
+
+impl Outcome {
+    /// Whether the subject was waited for in vain and did nothing in the whole replay but be there.
+    pub fn is_mute(&self) -> bool {
+        let does = |what: &What| !matches!(what, What::Open | What::Quiet(_) | What::Note(_));
+        let waited = self.failure.as_ref().is_some_and(|failure| failure.problem.is_silence());
+        waited && !self.trace.events().iter().any(|it| it.subject && does(&it.what))
+    }
 }
 
 /// Plays `transcript` against the arbiter or worker that listens on `socket`.
@@ -56,7 +69,7 @@ pub(super) enum Peer<'a> {
     /// It listens there.
     Socket(&'a Path),
     /// It is a client, which connects to us.
-    Clients(Clients<'a>),
+    Clients(Box<Clients<'a>>),
 }
 
 /// One replay in progress.
@@ -68,6 +81,10 @@ pub(super) struct Player<'a> {
     pub(super) links: Links,
     pub(super) bindings: Bindings,
     pub(super) trace: Trace,
+    /// The connections that a client has opened so far, by label.
+    opened: BTreeSet<String>,
+    /// Where the subject departed from a SHOULD.
+    departures: Vec<Departure>,
     /// The step that is being played, from 0.
     at: usize,
 }
@@ -84,6 +101,8 @@ impl<'a> Player<'a> {
             links: Links::new(options.delivery),
             bindings: Bindings::new(),
             trace: Trace::start(),
+            opened: BTreeSet::new(),
+            departures: Vec::new(),
             at: 0,
         }
     }
@@ -98,10 +117,17 @@ impl<'a> Player<'a> {
                 break;
             }
         }
+        if failure.is_none()
+            && let Some(problem) = self.fault()
+        {
+            let step = self.transcript.steps.len();
+            failure = Some(Failure { step, on: String::new(), problem });
+        }
         for label in self.links.labels() {
             self.links.close(&label);
         }
-        Outcome { duration: self.trace.elapsed(), trace: self.trace, failure }
+        let departures = self.departures;
+        Outcome { duration: self.trace.elapsed(), trace: self.trace, failure, departures }
     }
 
     fn play(&mut self, step: &Step) -> Played<()> {
@@ -149,6 +175,9 @@ impl<'a> Player<'a> {
                     self.pump(on, deadline)?;
                 }
                 self.note(on, Role::Client, What::Open);
+                self.opened.insert(on.to_string());
+                let all = self.transcript.connections();
+                self.links.watch_surplus(all.iter().all(|label| self.opened.contains(*label)));
             }
         }
         Ok(())
@@ -173,9 +202,23 @@ impl<'a> Player<'a> {
     }
 
     pub(super) fn wait(&mut self, focus: Option<&str>, until: Instant) -> Played<()> {
-        self.links
-            .pump(focus, until)
-            .map_err(|error| Problem::Ours(format!("cannot wait on sockets: {error}")))
+        let fault = self.fault();
+        // A client that can do no more has still sent what it sent before; it is looked at first.
+        let until = if fault.is_some() { Instant::now() } else { until };
+        let failed = |error| Problem::Ours(format!("cannot wait on sockets: {error}"));
+        let moved = self.links.pump(focus, until).map_err(failed)?;
+        match fault {
+            Some(problem) if !moved => Err(problem),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the client under test can do no more, if that is so.
+    fn fault(&mut self) -> Option<Problem> {
+        match &mut self.peer {
+            Peer::Clients(clients) => clients.fault(),
+            Peer::Socket(_) => None,
+        }
     }
 
     /// The connection `on`, which [`connect`](Self::connect) has opened.

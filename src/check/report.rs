@@ -6,10 +6,12 @@ use super::run::{Run, Verdict};
 mod human;
 mod json;
 mod junit;
+mod markdown;
 
 pub use human::{conversation, failure, line, summary};
 pub use json::json;
 pub use junit::junit;
+pub use markdown::markdown;
 
 /// What a run says about one requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +31,14 @@ pub struct Entry<'a> {
 pub enum Status {
     /// Every transcript that was played and proves it passed.
     Passed,
+    /// It is a SHOULD that the subject does without; not a failure.
+    Departed,
     /// A transcript that proves it failed, or the subject broke it elsewhere.
     Failed,
     /// All transcripts that prove it need features that the subject lacks.
     Skipped,
-    /// All transcripts that prove it were left out on request.
+    /// No transcript that proves it was played: they were left out on request, or the subject answered nothing any
+    /// more.
     NotRun,
     /// No transcript for this role proves it.
     NotCovered,
@@ -45,13 +50,14 @@ pub enum Status {
 
 impl Status {
     /// All names, in the order in which a summary counts them.
-    pub const NAMES: [&str; 7] =
-        ["passed", "failed", "skipped", "not_run", "not_covered", "untestable", "pending"];
+    pub const NAMES: [&str; 8] =
+        ["passed", "departed", "failed", "skipped", "not_run", "not_covered", "untestable", "pending"];
 
     /// Its name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Status::Passed => "passed",
+            Status::Departed => "departed",
             Status::Failed => "failed",
             Status::Skipped => "skipped",
             Status::NotRun => "not_run",
@@ -67,8 +73,9 @@ impl Entry<'_> {
     pub fn reason(&self, run: &Run) -> Option<String> {
         match &self.status {
             Status::Passed | Status::Failed => None,
+            Status::Departed => Some("the subject does without what is only recommended".to_string()),
             Status::Skipped => Some("the subject lacks a feature that its transcripts need".to_string()),
-            Status::NotRun => Some("its transcripts were left out on request".to_string()),
+            Status::NotRun => Some("its transcripts were not played".to_string()),
             Status::NotCovered if !self.requirement.roles.contains(&run.role) => {
                 let bound: Vec<&str> = self.requirement.roles.iter().map(|role| role.as_str()).collect();
                 Some(format!(
@@ -95,11 +102,19 @@ fn entry<'a>(run: &'a Run, requirement: &'a Requirement) -> Entry<'a> {
     let broken = run.failures().filter(|(played, failure)| {
         played.transcript.proves.contains(id) || failure.problem.requirement() == Some(id)
     });
-    let failed: Vec<&str> = broken.map(|(played, _)| played.transcript.id.as_str()).collect();
+    let mut failed: Vec<&str> = broken.map(|(played, _)| played.transcript.id.as_str()).collect();
+    let unplayed = |verdict: &Verdict| matches!(verdict, Verdict::NotRun { .. });
     let status = if !failed.is_empty() {
         Status::Failed
+    } else if let departed = departures(run, id)
+        && !departed.is_empty()
+    {
+        failed = departed;
+        Status::Departed
     } else if proving.iter().any(|it| it.verdict == Verdict::Passed) {
         Status::Passed
+    } else if proving.iter().any(|it| unplayed(&it.verdict)) {
+        Status::NotRun
     } else if !proving.is_empty() {
         Status::Skipped
     } else if !left_out.is_empty() {
@@ -116,7 +131,26 @@ fn entry<'a>(run: &'a Run, requirement: &'a Requirement) -> Entry<'a> {
     Entry { requirement, status, transcripts, failed }
 }
 
+/// The transcripts in which the subject departed from a SHOULD.
+fn departures<'a>(run: &'a Run, requirement: &str) -> Vec<&'a str> {
+    let departed =
+        run.played.iter().filter(|it| it.departures.iter().any(|it| it.requirement == requirement));
+    departed.map(|it| it.transcript.id.as_str()).collect()
+}
+
+/// What a run says in the end.
+pub fn verdict_text(run: &Run) -> &'static str {
+    let counts = run.counts();
+    let whole = run.left_out.is_empty() && counts.skipped == 0;
+    match (run.is_conformant(), run.is_as_expected()) {
+        (true, _) if whole => "conformant",
+        (true, _) => "conformant in what was played",
+        (false, true) => "not conformant, as the baseline says",
+        (false, false) => "not conformant",
+    }
+}
+
 /// How many entries have each status, in the order of [`Status::NAMES`].
-pub fn counts(entries: &[Entry<'_>]) -> [(&'static str, usize); 7] {
+pub fn counts(entries: &[Entry<'_>]) -> [(&'static str, usize); 8] {
     Status::NAMES.map(|name| (name, entries.iter().filter(|entry| entry.status.name() == name).count()))
 }

@@ -12,11 +12,10 @@ mod notifications;
 mod process;
 mod worker;
 
-#[cfg(feature = "cli")]
 pub(crate) use arbiter::without_settings;
 use notifications::Notifications;
-use process::Process;
 pub use process::exit_with_all;
+pub(super) use process::{Process, remove_at_exit};
 
 /// Where the subject comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +155,7 @@ impl Source {
 }
 
 /// A private directory for sockets, short enough that their paths fit into an address.
-fn private_directory() -> Result<tempfile::TempDir, SubjectError> {
+pub(super) fn private_directory() -> Result<tempfile::TempDir, SubjectError> {
     let failed = |source| SubjectError::System { action: "make a private directory", source };
     let mut place = std::env::temp_dir();
     // 108 bytes are all that a socket's address has; the arbiter's own sockets are a level deeper.

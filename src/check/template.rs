@@ -86,6 +86,23 @@ impl Template {
         })
     }
 
+    /// The template without the member at `pointer`, when that stands in an object that may have other members.
+    pub(super) fn without(&self, pointer: &str) -> Option<Template> {
+        let Template::Object { members, open } = self else { return None };
+        let (name, rest) = match pointer.strip_prefix('/')?.split_once('/') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (pointer.strip_prefix('/')?, None),
+        };
+        let mut members = members.clone();
+        let member = members.get_mut(name)?;
+        match rest {
+            Some(rest) => *member = member.without(&format!("/{rest}"))?,
+            None if *open => drop(members.shift_remove(name)),
+            None => return None,
+        }
+        Some(Template::Object { members, open: *open })
+    }
+
     /// The names of the variables in it, in order.
     pub fn variables(&self) -> Vec<&str> {
         match self {

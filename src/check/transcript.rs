@@ -14,7 +14,7 @@ pub const FORMAT: &str = "dirty-transcript/1";
 pub const DEFAULT_WITHIN: Duration = Duration::from_millis(5000);
 
 /// The optional features that a transcript may need (`golden/README.md` says what each takes).
-pub const FEATURES: [&str; 9] = [
+pub const FEATURES: [&str; 10] = [
     "timeout",
     "cancel",
     "hints",
@@ -22,9 +22,60 @@ pub const FEATURES: [&str; 9] = [
     "verbatim",
     "no-traceback",
     "slots-2",
+    "stream",
     "multiplex",
     "call-timeout",
 ];
+
+/// The features that a client may lack, of [`FEATURES`].
+pub const CLIENT_FEATURES: [&str; 4] = ["stream", "multiplex", "call-timeout", "hints"];
+
+/// How much of the protocol a transcript asks for: each level needs those below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The codec: frames, members, values.
+    L0,
+    /// Calls and their errors.
+    L1,
+    /// Streams and `cancel`.
+    L2,
+    /// Pipelining, deadlines, metadata.
+    L3,
+}
+
+impl Level {
+    /// All of them, the lowest first.
+    pub const ALL: [Level; 4] = [Level::L0, Level::L1, Level::L2, Level::L3];
+
+    /// Its name in files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::L0 => "L0",
+            Level::L1 => "L1",
+            Level::L2 => "L2",
+            Level::L3 => "L3",
+        }
+    }
+
+    /// What it adds to the level below it.
+    pub fn adds(self) -> &'static str {
+        match self {
+            Level::L0 => "codec",
+            Level::L1 => "calls and errors",
+            Level::L2 => "streams and cancel",
+            Level::L3 => "pipelining, deadlines, metadata",
+        }
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Level, String> {
+        let found = Level::ALL.into_iter().find(|level| level.name() == name);
+        found.ok_or_else(|| format!("{name:?} is no level: expected L0, L1, L2 or L3"))
+    }
+}
 
 /// The role that has this name in files and on command lines.
 ///
@@ -46,6 +97,8 @@ pub struct Transcript {
     pub proves: Vec<String>,
     /// Whom it can judge.
     pub roles: Vec<Role>,
+    /// How much of the protocol it asks for; every golden one says it.
+    pub level: Option<Level>,
     /// Features without which it is skipped.
     pub needs: Vec<String>,
     /// How to start the subject, when the replayer starts it.
@@ -187,6 +240,8 @@ pub struct ApiStep {
     pub call: String,
     /// What happens.
     pub event: ApiEvent,
+    /// Which parts of what the caller sees stand for values that JSON does not have (VAL-5).
+    pub hints: Object,
     /// How long it is waited for.
     pub within: Duration,
 }
@@ -195,7 +250,7 @@ pub struct ApiStep {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ApiEvent {
     /// Start a call.
-    Call(ApiCall),
+    Call(Box<ApiCall>),
     /// The stream gives its caller an item.
     Yields(Template),
     /// The call returns; a stream that ended returns null.
@@ -221,6 +276,8 @@ pub struct ApiCall {
     pub take: Option<u64>,
     /// How long the caller is ready to wait.
     pub timeout: Option<Duration>,
+    /// Which arguments stand for values that JSON does not have (VAL-5).
+    pub hints: Object,
 }
 
 /// The methods of a client.
@@ -256,6 +313,16 @@ impl Transcript {
             (Role::Worker, Role::Arbiter) if self.has_client_lines() => Role::Worker,
             _ => from,
         }
+    }
+
+    /// The feature that it needs and the subject lacks, if there is one. A call by `stream` needs the feature of that
+    /// name.
+    pub fn lacking(&self, lacks: impl Fn(&str) -> bool) -> Option<String> {
+        let streams = self.steps.iter().any(|step| {
+            matches!(step, Step::Api(ApiStep { event: ApiEvent::Call(call), .. }) if call.method == Method::Stream)
+        });
+        let needs = self.needs.iter().map(String::as_str).chain(streams.then_some("stream"));
+        needs.into_iter().find(|need| lacks(need)).map(str::to_string)
     }
 
     fn has_client_lines(&self) -> bool {

@@ -1,25 +1,28 @@
-//! `dirty check`: judge an arbiter or a worker by the golden transcripts.
+//! `dirty check`: judge an arbiter, a worker or a client by the golden transcripts.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::subject::{self, PlayArgs};
+use crate::check::adapter::{ByHandStage, ClientStage, HELLO_WITHIN};
+use crate::check::baseline::Baseline;
 use crate::check::report;
 use crate::check::requirements::Requirements;
-use crate::check::run::{Played, Run, Selection, SocketStage, run as play_all};
-use crate::check::subject::Source;
-use crate::check::transcript::FEATURES;
+use crate::check::run::{Played, Run, Selection, SocketStage, Stage, run as play_all};
+use crate::check::subject::{Source, SubjectError};
+use crate::check::transcript::{FEATURES, Level, Transcript};
 use crate::check::{FileError, corpus};
 use crate::message::Role;
 
-/// Judge an arbiter or a worker by the golden transcripts.
+/// Judge an arbiter, a worker or a client by the golden transcripts.
 ///
-/// Exit codes: 0 conformant, 1 not, 2 wrong usage, 3 the subject could not be run.
+/// Exit codes: 0 conformant (or failing just as --baseline says), 1 not, 2 wrong usage, 3 the subject could not be run.
 #[derive(Args)]
 pub(super) struct CheckArgs {
     #[command(subcommand)]
@@ -35,6 +38,9 @@ enum SubjectArgs {
     /// When it serves, it writes a line that begins with "listening on " to standard output; the end of its standard input
     /// tells it to end.
     Arbiter {
+        /// The socket of a subject that runs already. Without it one is started.
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
         /// The command that starts the arbiter, after --.
@@ -46,31 +52,56 @@ enum SubjectArgs {
     /// A command is started under the worker contract (spec/workers.md): environment, READY, lifeline. It must serve
     /// fixture:App (golden/README.md).
     Worker {
+        /// The socket of a subject that runs already. Without it one is started.
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
         /// The command that starts the worker, after --.
         #[arg(last = true, value_name = "CMD", conflicts_with = "socket")]
         command: Vec<OsString>,
     },
+    /// Judge a client: one that an adapter drives, or one that you drive by hand, or the built-in one.
+    ///
+    /// The kit plays the arbiter. An adapter is a small program that makes the client call what the kit says
+    /// (golden/adapters.md); it is started once for each transcript.
+    Client {
+        #[command(flatten)]
+        common: Common,
+        /// Without an adapter: print the socket and the calls to make, and wait for you to make them. The socket is made
+        /// at PATH, or in a temporary directory.
+        #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with = "command")]
+        listen: Option<Option<PathBuf>>,
+        /// The command that starts the adapter, after --.
+        #[arg(last = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
 }
 
 #[derive(Args)]
 struct Common {
-    /// The socket of a subject that runs already. Without it one is started.
-    #[arg(long, value_name = "PATH")]
-    socket: Option<PathBuf>,
     /// Write the report as JSON (schemas/report.schema.json) to this file, or to stdout with -.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the report as JUnit XML to this file, or to stdout with -: one test case for each requirement.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Write the report as Markdown to this file, or to stdout with -.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Play only the transcripts whose id fits, such as "framing/*". May be repeated.
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
+    /// Play only the transcripts up to this level: L0 codec, L1 calls and errors, L2 streams and cancel, L3 pipelining,
+    /// deadlines, metadata.
+    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(Level::ALL.map(Level::name)))]
+    level: Option<String>,
     /// A feature that the subject lacks: transcripts that need it are skipped, and said to be. May be repeated.
-    #[arg(long, value_name = "FEATURE", value_parser = clap::builder::PossibleValuesParser::new(FEATURES))]
+    #[arg(long, value_name = "FEATURE", value_parser = PossibleValuesParser::new(FEATURES))]
     without: Vec<String>,
+    /// Known failures with reasons (schemas/baseline.schema.json). One that does not fail any more fails the run.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     play: PlayArgs,
 }
@@ -79,74 +110,145 @@ struct Common {
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error(transparent)]
-    Transcript(#[from] FileError),
+    File(#[from] FileError),
     #[error("no transcript for this role fits {0}: `dirty golden list` lists them")]
     Nothing(String),
+    #[error("failed to read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
-    Subject(#[from] crate::check::subject::SubjectError),
+    Subject(#[from] SubjectError),
     #[error("failed to find this program: {0}")]
     Itself(std::io::Error),
+    #[error("failed to make a place for the socket: {0}")]
+    Place(std::io::Error),
     #[error("failed to write {}: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("failed to make the report: {0}")]
     Report(String),
 }
 
+/// What is judged.
+enum Subject {
+    Served(Role, Source),
+    Adapter(Vec<OsString>),
+    ByHand(Option<PathBuf>),
+}
+
 pub(super) fn run(args: CheckArgs) -> ExitCode {
-    let (role, common, command) = match args.subject {
-        SubjectArgs::Arbiter { common, command } => (Role::Arbiter, common, command),
-        SubjectArgs::Worker { common, command } => (Role::Worker, common, command),
-    };
-    match check(role, &common, command) {
-        Ok(run) if run.is_conformant() => Exit::Ok.into(),
+    match subject(args.subject).and_then(|(subject, common)| check(subject, &common)) {
+        Ok(run) if run.is_as_expected() => Exit::Ok.into(),
         Ok(_) => Exit::Failed.into(),
         Err(error) => {
             eprintln!("dirty check: {error}");
             match error {
-                CheckError::Nothing(_) | CheckError::Transcript(_) => Exit::Usage.into(),
+                CheckError::Nothing(_) | CheckError::File(_) | CheckError::Read { .. } => Exit::Usage.into(),
                 _ => Exit::Unreachable.into(),
             }
         }
     }
 }
 
-fn check(role: Role, common: &Common, command: Vec<OsString>) -> Result<Run, CheckError> {
+fn subject(args: SubjectArgs) -> Result<(Subject, Common), CheckError> {
+    let served = |role, socket: Option<PathBuf>, command: Vec<OsString>| {
+        Ok::<_, CheckError>(Subject::Served(
+            role,
+            match socket {
+                Some(socket) => Source::Socket(socket),
+                None if !command.is_empty() => Source::Command(command),
+                None => Source::BuiltIn(std::env::current_exe().map_err(CheckError::Itself)?),
+            },
+        ))
+    };
+    Ok(match args {
+        SubjectArgs::Arbiter { socket, common, command } => (served(Role::Arbiter, socket, command)?, common),
+        SubjectArgs::Worker { socket, common, command } => (served(Role::Worker, socket, command)?, common),
+        SubjectArgs::Client { listen: Some(path), common, .. } => (Subject::ByHand(path), common),
+        SubjectArgs::Client { command, common, .. } => (Subject::Adapter(command), common),
+    })
+}
+
+fn check(subject: Subject, common: &Common) -> Result<Run, CheckError> {
     let transcripts = corpus::transcripts()?;
     let requirements = Requirements::embedded()?;
-    let selection = Selection { only: common.only.clone(), without: common.without.clone() };
-    if !transcripts.iter().any(|it| it.judges(role) && selection.has(&it.id)) {
-        return Err(CheckError::Nothing(common.only.join(" or ")));
-    }
-    let source = match &common.socket {
-        Some(socket) => Source::Socket(socket.clone()),
-        None if !command.is_empty() => Source::Command(command),
-        None => Source::BuiltIn(std::env::current_exe().map_err(CheckError::Itself)?),
+    let selection = selection(common, &transcripts)?;
+    let role = match &subject {
+        Subject::Served(role, _) => *role,
+        Subject::Adapter(_) | Subject::ByHand(_) => Role::Client,
     };
+    if !transcripts.iter().any(|it| it.judges(role) && selection.has(it)) {
+        let level = common.level.iter().map(|level| format!("level {level}"));
+        let asked: Vec<String> = common.only.iter().cloned().chain(level).collect();
+        return Err(CheckError::Nothing(asked.join(" and ")));
+    }
     subject::end_on_interrupt();
-    let mut stage = SocketStage::new(role, source);
-    let mut out = Output { quiet: to_stdout(common) };
+    let out = Output { quiet: to_stdout(common) };
+    let mut show = |text: &str| out.line(text);
+    let mut place = None;
+    let mut stage: Box<dyn Stage + '_> = match subject {
+        Subject::Served(role, source) => Box::new(SocketStage::new(role, source)),
+        Subject::Adapter(command) => Box::new(adapter(&command, common)?),
+        Subject::ByHand(Some(socket)) => Box::new(ByHandStage::new(socket, &mut show)),
+        Subject::ByHand(None) => {
+            let directory = tempfile::tempdir().map_err(CheckError::Place)?;
+            let socket = place.insert(directory).path().join("arbiter.sock");
+            Box::new(ByHandStage::new(socket, &mut show))
+        }
+    };
     let mut on_played = |played: &Played| out.line(&report::line(played));
-    let run = play_all(transcripts, &mut stage, &selection, &common.play.options(), &mut on_played)?;
+    let run = play_all(transcripts, &mut *stage, &selection, &common.play.options(), &mut on_played)?;
+    drop(stage);
     for (played, failure) in run.failures() {
         out.line(&format!("\n{}", report::failure(played, failure, &requirements)));
     }
     out.line(&format!("\n{}", report::summary(&run, &requirements).trim_end()));
+    write_reports(common, &run, &requirements)?;
+    Ok(run)
+}
+
+fn selection(common: &Common, transcripts: &[Transcript]) -> Result<Selection, CheckError> {
+    let baseline = match &common.baseline {
+        None => Baseline::default(),
+        Some(path) => {
+            let failed = |source| CheckError::Read { path: path.clone(), source };
+            let text = std::fs::read(path).map_err(failed)?;
+            Baseline::parse(&path.to_string_lossy(), &text, transcripts)?
+        }
+    };
+    // The parser has let nothing but a level pass.
+    let level = common.level.as_ref().and_then(|level| level.parse().ok());
+    Ok(Selection { only: common.only.clone(), level, without: common.without.clone(), baseline })
+}
+
+/// The client that this command drives, or the built-in one.
+fn adapter(command: &[OsString], common: &Common) -> Result<ClientStage, CheckError> {
+    // A machine that is slow is slow in starting programs too; one that is quick need not hurry.
+    let hello_within = HELLO_WITHIN.mul_f64(common.play.options().time_scale.max(1.0));
+    if !command.is_empty() {
+        return Ok(ClientStage::new(command.to_vec(), Some(command), hello_within)?);
+    }
+    let program = std::env::current_exe().map_err(CheckError::Itself)?;
+    let command = vec![program.into(), "adapter".into(), "async".into()];
+    Ok(ClientStage::new(command, None, hello_within)?)
+}
+
+fn write_reports(common: &Common, run: &Run, requirements: &Requirements) -> Result<(), CheckError> {
     if let Some(path) = &common.json {
-        let text =
-            report::json(&run, &requirements).map_err(|error| CheckError::Report(error.to_string()))?;
+        let text = report::json(run, requirements).map_err(|error| CheckError::Report(error.to_string()))?;
         write(path, &text)?;
     }
     if let Some(path) = &common.junit {
-        let text =
-            report::junit(&run, &requirements).map_err(|error| CheckError::Report(error.to_string()))?;
+        let text = report::junit(run, requirements).map_err(|error| CheckError::Report(error.to_string()))?;
         write(path, &text)?;
     }
-    Ok(run)
+    if let Some(path) = &common.markdown {
+        write(path, &report::markdown(run, requirements))?;
+    }
+    Ok(())
 }
 
 /// Whether a report for programs goes to stdout, so that the one for people must not.
 fn to_stdout(common: &Common) -> bool {
-    [&common.json, &common.junit].into_iter().flatten().any(|path| path == Path::new("-"))
+    [&common.json, &common.junit, &common.markdown].into_iter().flatten().any(|path| path == Path::new("-"))
 }
 
 /// Where the report for people goes.
@@ -155,7 +257,7 @@ struct Output {
 }
 
 impl Output {
-    fn line(&mut self, text: &str) {
+    fn line(&self, text: &str) {
         // Whoever reads this may stop reading; the exit code still says what was found.
         let _ = if self.quiet {
             writeln!(std::io::stderr().lock(), "{text}")

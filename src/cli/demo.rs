@@ -153,8 +153,8 @@ fn golden() -> Result<bool, DemoError> {
         let (mut passed, mut failed) = (0, 0);
         for run in &runs {
             let counts = run.counts();
-            passed += counts.0;
-            failed += counts.1 + counts.2;
+            passed += counts.passed;
+            failed += counts.failed + counts.skipped + counts.not_run;
         }
         println!("\n{role}: {passed} passed, {failed} failed, in {:.1} s", begun.elapsed().as_secs_f64());
         conformant &= failed == 0;

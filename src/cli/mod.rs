@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod adapter;
 mod call;
 mod check;
 mod completions;
@@ -45,6 +46,8 @@ enum Command {
     Serve(serve::ServeArgs),
     Config(config::ConfigArgs),
     Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    Adapter(adapter::AdapterArgs),
     Call(call::CallArgs),
     Stream(stream::StreamArgs),
     Status(status::StatusArgs),
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Config(args) => config::run(args),
         Command::Worker(args) => worker::run(args),
+        Command::Adapter(args) => adapter::run(args),
         Command::Call(args) => call::run(args),
         Command::Stream(args) => stream::run(args),
         Command::Status(args) => status::run(args),

@@ -199,6 +199,138 @@ fn a_lie_is_shown_with_the_conversation_the_pointer_the_rules_and_the_way_to_see
     assert!(junit.contains("CALL-2 failed: calls/echo") && junit.contains("at /result/kwargs/a"), "{junit}");
 }
 
+/// A fake that answers a bad message as MSG-5 says, and requests with an echo.
+fn refuses(details: &'static str) -> Listening {
+    Fake::start(move |request| {
+        let parsed: Value = serde_json::from_str(request).unwrap();
+        if parsed["action"].is_string() {
+            return echo(request);
+        }
+        let id = &parsed["id"];
+        format!(
+            r#"{{"type":"error","id":{id},"error":{{"error_type":"DirtyProtocolError","message":"no","details":{details}}}}}"#
+        )
+    })
+}
+
+#[test]
+fn what_only_a_should_asks_for_is_told_and_does_not_fail() {
+    for (details, departs, code) in [
+        (r#"{"pointer":"/action","requirement":"MSG-9"}"#, false, 0),
+        (r#"{"pointer":"/action"}"#, true, 0),
+        ("{}", true, 0),
+        (r#"{"pointer":"/id","requirement":"MSG-9"}"#, true, 0),
+    ] {
+        let fake = refuses(details);
+        let ran = dirty(&[
+            "check",
+            "arbiter",
+            "--socket",
+            fake.socket(),
+            "--only",
+            "messages/action-null",
+            "--json",
+            "-",
+        ]);
+        assert_eq!(ran.code, code, "{details}: {}", ran.stderr);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        std::fs::write(&path, &ran.stdout).unwrap();
+        let report = report(&path);
+        assert_eq!(status(&report, "MSG-13"), if departs { "departed" } else { "passed" }, "{details}");
+        assert_eq!(status(&report, "MSG-5"), "passed", "{details}");
+        assert_eq!(
+            ran.stderr.contains("does without, as a SHOULD allows: MSG-13\n"),
+            departs,
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(ran.stderr.contains("without MSG-13 (SHOULD)\n"), departs, "{}", ran.stderr);
+    }
+    let fake = refuses(r#""nothing""#);
+    let ran = dirty(&["check", "arbiter", "--socket", fake.socket(), "--only", "messages/action-null"]);
+    assert_eq!(ran.code, 1, "details that are no object break MSG-12: {}", ran.stdout);
+}
+
+#[test]
+fn levels_are_played_up_to_and_counted() {
+    let fake = Fake::start(echo);
+    let arguments =
+        ["check", "arbiter", "--socket", fake.socket(), "--only", "calls/echo", "--only", "calls/two-*"];
+    let ran = dirty(&[&arguments[..], &["--level", "L1"]].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("\n  L1 calls and errors: 1 passed\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("calls/two-connections"), "it is of L3: {}", ran.stdout);
+    let ran = dirty(&[&arguments[..], &["--level", "L0"]].concat());
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("no transcript for this role fits calls/echo and calls/two-* and level L0"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(dirty(&["check", "arbiter", "--level", "L4"]).code, 2);
+}
+
+#[test]
+fn a_baseline_excuses_what_it_names_and_nothing_else() {
+    let lying = Fake::start(|request| echo(request).replace(r#""a":2"#, r#""a":3"#));
+    let honest = Fake::start(echo);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("baseline.json");
+    let check = |fake: &Listening, known: &str| {
+        std::fs::write(&path, format!(r#"{{"format":"dirty-baseline/1","known":[{known}]}}"#)).unwrap();
+        dirty(&[
+            "check",
+            "arbiter",
+            "--socket",
+            fake.socket(),
+            "--only",
+            "calls/echo",
+            "--baseline",
+            path.to_str().unwrap(),
+        ])
+    };
+    let known = r#"{"transcript":"calls/echo","requirement":"CALL-2","reason":"counts from three"}"#;
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/baseline.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let ran = check(&lying, known);
+    assert!(validator.is_valid(&serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap()));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("known   calls/echo (") && ran.stdout.contains("(known: counts from three)"));
+    assert!(ran.stdout.ends_with("not conformant, as the baseline says\n"), "{}", ran.stdout);
+    let ran = check(&honest, known);
+    assert_eq!(ran.code, 1, "a stale entry fails: {}", ran.stdout);
+    assert!(
+        ran.stdout.contains("stale entry of the baseline: calls/echo does not fail as it says"),
+        "{}",
+        ran.stdout
+    );
+    let other = r#"{"transcript":"calls/exception","reason":"not played"}"#;
+    assert_eq!(check(&honest, other).code, 0, "what is not played is not stale");
+    assert_eq!(check(&lying, other).code, 1, "what is not named is not excused");
+    let breaks = Fake::start(|request| echo(request).replace('2', "NaN"));
+    assert_eq!(check(&breaks, known).code, 1, "VAL-2 is another requirement than the one named");
+    for (known, problem) in [
+        (
+            r#"{"transcript":"calls/none","reason":"r"}"#,
+            r#"/known/0/transcript: "calls/none" is no transcript"#,
+        ),
+        (r#"{"transcript":"calls/echo"}"#, r#"no member "reason""#),
+        (r#"{"transcript":"calls/echo","reason":" "}"#, "/known/0/reason: nothing"),
+        (
+            r#"{"transcript":"calls/echo","requirement":"TIME-1","reason":"r"}"#,
+            r#""TIME-1" is not proved by it: expected one of CALL-1"#,
+        ),
+    ] {
+        let ran = check(&honest, known);
+        assert_eq!(ran.code, 2, "{known}");
+        assert!(ran.stderr.contains(problem), "{}", ran.stderr);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let fits = validator.is_valid(&serde_json::from_str(&text).unwrap());
+        assert_eq!(fits, !problem.contains("reason"), "the schema knows no transcripts: {known}");
+    }
+}
+
 #[test]
 fn a_message_that_breaks_the_schema_fails_its_requirement_wherever_it_comes() {
     let fake = Fake::start(|request| echo(request).replace('2', "NaN"));

@@ -6,7 +6,9 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod check_bad_subjects;
 mod check_cli;
+mod check_client;
 mod client;
 mod client_blocking;
 mod client_check;

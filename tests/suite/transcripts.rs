@@ -35,6 +35,7 @@ fn every_transcript_is_read_and_agrees_with_its_place_the_registry_and_the_dead_
         for proved in &transcript.proves {
             assert!(requirements.get(proved).is_some(), "{id}: {proved} is no requirement");
         }
+        assert!(transcript.level.is_some(), "{id} says no level: expected \"level\" with L0, L1, L2 or L3");
         titles.insert(transcript.title);
         count += 1;
     }
@@ -194,6 +195,7 @@ fn a_fault_in_the_document_has_step_and_pointer() {
 #[test]
 fn a_fault_in_the_header_has_its_pointer() {
     for (header, problem) in [
+        (r#","level":"L4""#, "/level: \"L4\" is no level: expected L0, L1, L2 or L3"),
         (
             r#","setup":{"wokers":1}"#,
             "/setup/wokers: unknown member: expected one of timeout_s, workers, threads, apps",
@@ -201,14 +203,14 @@ fn a_fault_in_the_header_has_its_pointer() {
         (r#","setup":{"timeout_s":-1}"#, "/setup/timeout_s: -1: expected seconds from 0"),
         (
             r#","needs":["magic"]"#,
-            "/needs/0: \"magic\" is no feature: expected one of timeout, cancel, hints, depth-512, verbatim, no-traceback, slots-2, multiplex, call-timeout",
+            "/needs/0: \"magic\" is no feature: expected one of timeout, cancel, hints, depth-512, verbatim, no-traceback, slots-2, stream, multiplex, call-timeout",
         ),
         (r#","malformed":"yes""#, "/malformed: a string: expected true or false"),
         (r#","vars":[]"#, "/vars: an array: expected an object"),
         (r#","seen":[{"impl":"x"}]"#, "/seen/0: no member \"verdict\": expected one"),
         (
             r#","extra":1"#,
-            "/extra: unknown member: expected one of format, id, title, proves, roles, needs, setup, vars, since, note, malformed, seen, steps",
+            "/extra: unknown member: expected one of format, id, title, proves, roles, level, needs, setup, vars, since, note, malformed, seen, steps",
         ),
     ] {
         assert_eq!(error(&transcript(header, END)), format!("file.json: {problem}"));

@@ -165,7 +165,7 @@ fn transcripts_vectors_and_single_documents_are_judged_as_what_they_are() {
     let stdout = stdout.replace(&format!("{}/", directory.path().display()), "");
     let expected = "\
 b-broken.json: step 1: bad message at /id: missing member, expected a string of 1 to 256 characters (MSG-7); expected `malformed` to announce it
-d-fault.json: /mal: unknown member: expected one of format, id, title, proves, roles, needs, setup, vars, since, note, malformed, seen, steps
+d-fault.json: /mal: unknown member: expected one of format, id, title, proves, roles, level, needs, setup, vars, since, note, malformed, seen, steps
 f-message.json:2: bad message at /id: expected a string of 1 to 256 characters, found null (MSG-7)
 g-vector.json: bad message at /id: expected a string of 1 to 256 characters, found one of 0 (MSG-7)
 h-vector.json: bad message at /id: repeated member (MSG-6)
@@ -225,7 +225,9 @@ fn schemas_are_listed_and_printed() {
     let (code, _, stderr) = run(&["schema", "nothing"], b"");
     assert_eq!(code, 2);
     assert!(
-        stderr.contains("there is no schema \"nothing\": expected one of config, control-v1, dirty-v1"),
+        stderr.contains(
+            "there is no schema \"nothing\": expected one of adapter, baseline, config, control-v1, dirty-v1"
+        ),
         "{stderr}"
     );
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Played, Player};
 use crate::check::blame;
+use crate::check::departure::{Departure, match_but_for};
 use crate::check::failure::Problem;
 use crate::check::matcher::match_message;
 use crate::check::template::Template;
@@ -46,6 +47,11 @@ impl Player<'_> {
                 Err(error) => Some(error),
             };
             let wanted = wanted.to_string();
+            if let Some((label, frame)) = self.links.surplus_frame() {
+                self.note(&label, by, What::message(frame.payload()));
+                let got = show(frame.payload());
+                return Err(Problem::OtherConnection { on: on.to_string(), got, wanted });
+            }
             if let Some(error) = error {
                 return Err(Problem::BadFrame { error, wanted });
             }
@@ -82,8 +88,11 @@ impl Player<'_> {
         let frame = self.read_frame(on, by, &template.describe(), within, deadline)?;
         let mut trial = self.bindings.clone();
         let value = self.judged(&frame, by, |value| match_message(template, value, &mut trial).is_ok())?;
-        let matched = match_message(template, &value, &mut self.bindings);
-        matched.map_err(Problem::Mismatch)
+        let step = self.at + 1;
+        let departures = &mut self.departures;
+        let mut departed = |requirement, mismatch| departures.push(Departure { requirement, step, mismatch });
+        match_but_for(template, &value, &mut self.bindings, &self.transcript.proves, &mut departed)
+            .map_err(Problem::Mismatch)
     }
 
     pub(super) fn expect_unordered(&mut self, step: &Unordered, by: Role) -> Played<()> {

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Status, counts, entries};
+use super::{Status, counts, entries, verdict_text};
 use crate::check::failure::Failure;
 use crate::check::requirements::Requirements;
-use crate::check::run::{Played, Run, Verdict};
+use crate::check::run::{Counts, Played, Run, Verdict};
 use crate::check::trace::{Event, What};
+use crate::check::transcript::Level;
 use crate::check::value::excerpt;
 
 /// How wide a conversation is, in characters.
@@ -23,12 +24,25 @@ const SHOWN: usize = 360;
 pub fn line(played: &Played) -> String {
     let id = &played.transcript.id;
     match &played.verdict {
-        Verdict::Passed => format!("ok      {id} ({})", time(played.duration)),
+        Verdict::Passed if played.departures.is_empty() => {
+            format!("ok      {id} ({})", time(played.duration))
+        }
+        Verdict::Passed => {
+            let ids =
+                played.departures.iter().map(|it| it.requirement).collect::<std::collections::BTreeSet<_>>();
+            let ids: Vec<&str> = ids.into_iter().collect();
+            format!("ok      {id} ({}), without {} (SHOULD)", time(played.duration), ids.join(" "))
+        }
         Verdict::Failed(failure) => {
             let blame = if failure.problem.blames_subject() { "FAILED " } else { "BROKEN " };
             format!("{blame} {id} ({}): {}", time(played.duration), excerpt(&failure.to_string(), 160))
         }
+        Verdict::Known { failure, reason } => {
+            let problem = excerpt(&failure.to_string(), 160);
+            format!("known   {id} ({}): {problem} (known: {reason})", time(played.duration))
+        }
         Verdict::Skipped { lacks } => format!("skipped {id}: needs {lacks}"),
+        Verdict::NotRun { .. } => format!("NOT RUN {id}"),
     }
 }
 
@@ -98,33 +112,62 @@ fn describe(event: &Event) -> String {
     }
 }
 
-/// The end of a report: how many transcripts passed, and what that says of the requirements.
+/// The end of a report: how many transcripts passed, at which levels, and what that says of the requirements.
 pub fn summary(run: &Run, requirements: &Requirements) -> String {
-    let (passed, failed, skipped) = run.counts();
+    let counts_of_run = run.counts();
     let entries = entries(run, requirements);
     let plural = if run.played.len() == 1 { "" } else { "s" };
-    let mut text = format!("{} transcript{plural} on {}: {passed} passed", run.played.len(), run.subject);
-    for (count, what) in [(failed, "FAILED"), (skipped, "skipped"), (run.left_out.len(), "left out")] {
-        if count > 0 {
-            let _ = write!(text, ", {count} {what}");
-        }
+    let mut text = format!("{} transcript{plural} on {}: ", run.played.len(), run.subject);
+    let _ = write!(text, "{}", tally(counts_of_run));
+    if !run.left_out.is_empty() {
+        let _ = write!(text, ", {} left out", run.left_out.len());
     }
     let _ = writeln!(text, " ({})", time(run.duration));
+    for level in Level::ALL {
+        let counts = run.counts_of(level);
+        if counts != Counts::default() {
+            let _ = writeln!(text, "  {} {}: {}", level.name(), level.adds(), tally(counts));
+        }
+    }
     let counts = counts(&entries).into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<String> =
         counts.map(|(name, count)| format!("{count} {}", name.replace('_', " "))).collect();
     let _ = writeln!(text, "{} requirements: {}", entries.len(), counts.join(", "));
-    let broken = entries.iter().filter(|entry| entry.status == Status::Failed);
-    let broken: Vec<&str> = broken.map(|entry| entry.requirement.id.as_str()).collect();
-    if !broken.is_empty() {
-        text.push_str(&wrapped(&format!("failed requirements: {}", broken.join(" ")), 0, 2));
+    for (status, what) in
+        [(Status::Failed, "failed requirements"), (Status::Departed, "does without, as a SHOULD allows")]
+    {
+        let named = entries.iter().filter(|entry| entry.status == status);
+        let named: Vec<&str> = named.map(|entry| entry.requirement.id.as_str()).collect();
+        if !named.is_empty() {
+            text.push_str(&wrapped(&format!("{what}: {}", named.join(" ")), 0, 2));
+        }
     }
-    let verdict = match (run.is_conformant(), run.left_out.is_empty() && skipped == 0) {
-        (true, true) => "conformant",
-        (true, false) => "conformant in what was played",
-        (false, _) => "not conformant",
-    };
-    let _ = writeln!(text, "{verdict}");
+    let dead = run.played.iter().find_map(|it| match &it.verdict {
+        Verdict::NotRun { reason } => Some(reason),
+        _ => None,
+    });
+    if let Some(reason) = dead {
+        text.push_str(&wrapped(&format!("not run: {reason}"), 0, 2));
+    }
+    for known in run.stale() {
+        let problem = format!(
+            "stale entry of the baseline: {} does not fail as it says ({}): expected it to be removed",
+            known.transcript, known.reason
+        );
+        text.push_str(&wrapped(&problem, 0, 2));
+    }
+    let _ = writeln!(text, "{}", verdict_text(run));
+    text
+}
+
+fn tally(counts: Counts) -> String {
+    let Counts { passed, failed, known, skipped, not_run } = counts;
+    let mut text = format!("{passed} passed");
+    for (count, what) in [(failed, "FAILED"), (known, "known"), (skipped, "skipped"), (not_run, "NOT RUN")] {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
     text
 }
 
@@ -161,7 +204,7 @@ fn wrapped_line(text: &str, first: usize, rest: usize) -> String {
     out
 }
 
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     match time.as_micros() {
         micros @ 0..=9_999 => format!("{:.1} ms", micros as f64 / 1000.0),
         micros @ 10_000..=999_999 => format!("{} ms", micros / 1000),

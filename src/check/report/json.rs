@@ -10,6 +10,7 @@ use crate::check::failure::Failure;
 use crate::check::requirements::Requirements;
 use crate::check::run::{Played, Run, Verdict};
 use crate::check::trace::Event;
+use crate::check::transcript::Level;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -19,9 +20,12 @@ struct Report<'a> {
     subject: &'a str,
     delivery: &'static str,
     conformant: bool,
+    as_expected: bool,
     partial: bool,
     duration_ms: f64,
     totals: Totals,
+    levels: Vec<OfLevel>,
+    stale: Vec<&'a str>,
     requirements: Vec<Entry<'a>>,
     transcripts: Vec<Transcript<'a>>,
 }
@@ -36,6 +40,13 @@ struct Kit {
 struct Totals {
     transcripts: BTreeMap<&'static str, usize>,
     requirements: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct OfLevel {
+    level: &'static str,
+    adds: &'static str,
+    transcripts: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Serialize)]
@@ -56,15 +67,29 @@ struct Entry<'a> {
 struct Transcript<'a> {
     id: &'a str,
     title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'static str>,
     proves: &'a [String],
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     lacks: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Fault<'a>>,
+    departures: Vec<Departed<'a>>,
     duration_ms: f64,
     again: &'a str,
     trace: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Departed<'a> {
+    requirement: &'a str,
+    step: usize,
+    pointer: &'a str,
+    wanted: &'a str,
+    got: &'a str,
 }
 
 #[derive(Serialize)]
@@ -101,7 +126,6 @@ struct Line<'a> {
 /// A report is always representable, so that an error is a fault of the kit.
 pub fn json(run: &Run, requirements: &Requirements) -> Result<String, serde_json::Error> {
     let entries = entries(run, requirements);
-    let (passed, failed, skipped) = run.counts();
     let report = Report {
         format: "dirty-report/1",
         kit: Kit { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
@@ -109,12 +133,22 @@ pub fn json(run: &Run, requirements: &Requirements) -> Result<String, serde_json
         subject: &run.subject,
         delivery: run.options.delivery.name(),
         conformant: run.is_conformant(),
+        as_expected: run.is_as_expected(),
         partial: !run.left_out.is_empty(),
         duration_ms: milliseconds(run.duration),
         totals: Totals {
-            transcripts: BTreeMap::from([("passed", passed), ("failed", failed), ("skipped", skipped)]),
+            transcripts: BTreeMap::from(run.counts().named()),
             requirements: BTreeMap::from(counts(&entries)),
         },
+        levels: Level::ALL
+            .into_iter()
+            .map(|level| OfLevel {
+                level: level.name(),
+                adds: level.adds(),
+                transcripts: BTreeMap::from(run.counts_of(level).named()),
+            })
+            .collect(),
+        stale: run.stale().into_iter().map(|known| known.transcript.as_str()).collect(),
         requirements: entries
             .into_iter()
             .map(|entry| Entry {
@@ -135,18 +169,30 @@ pub fn json(run: &Run, requirements: &Requirements) -> Result<String, serde_json
 }
 
 fn transcript(played: &Played) -> Transcript<'_> {
-    let (verdict, lacks, failure) = match &played.verdict {
-        Verdict::Passed => ("passed", None, None),
-        Verdict::Failed(failure) => ("failed", None, Some(fault(failure))),
-        Verdict::Skipped { lacks } => ("skipped", Some(lacks.as_str()), None),
+    let (verdict, lacks, reason, failure) = match &played.verdict {
+        Verdict::Passed => ("passed", None, None, None),
+        Verdict::Failed(failure) => ("failed", None, None, Some(fault(failure))),
+        Verdict::Known { failure, reason } => ("known", None, Some(reason.as_str()), Some(fault(failure))),
+        Verdict::Skipped { lacks } => ("skipped", Some(lacks.as_str()), None, None),
+        Verdict::NotRun { reason } => ("not_run", None, Some(reason.as_str()), None),
     };
+    let departures = played.departures.iter().map(|it| Departed {
+        requirement: it.requirement,
+        step: it.step,
+        pointer: it.mismatch.pointer.as_str(),
+        wanted: &it.mismatch.wanted,
+        got: &it.mismatch.got,
+    });
     Transcript {
         id: &played.transcript.id,
         title: &played.transcript.title,
+        level: played.transcript.level.map(Level::name),
         proves: &played.transcript.proves,
         verdict,
         lacks,
+        reason,
         failure,
+        departures: departures.collect(),
         duration_ms: milliseconds(played.duration),
         again: &played.again,
         trace: played.trace.iter().flat_map(|trace| trace.events()).map(event).collect(),

@@ -22,7 +22,7 @@ pub fn junit(run: &Run, requirements: &Requirements) -> Result<String, quick_jun
 
 fn case(run: &Run, entry: &Entry<'_>) -> TestCase {
     let mut status = match &entry.status {
-        Status::Passed => TestCaseStatus::success(),
+        Status::Passed | Status::Departed => TestCaseStatus::success(),
         Status::Failed => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type("failed");
@@ -53,7 +53,7 @@ fn case(run: &Run, entry: &Entry<'_>) -> TestCase {
 fn failures(run: &Run, entry: &Entry<'_>) -> String {
     let failed = run.played.iter().filter(|it| entry.failed.contains(&it.transcript.id.as_str()));
     let texts = failed.filter_map(|played| match &played.verdict {
-        Verdict::Failed(failure) => Some(format!(
+        Verdict::Failed(failure) | Verdict::Known { failure, .. } => Some(format!(
             "{}: {}\n{}{failure}\nagain: {}\n",
             played.transcript.id,
             played.transcript.title,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -23,16 +23,26 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_LINES: usize = 8;
 
 /// The process groups that are alive, with their directories: for an end in a hurry.
-static LIVE: Mutex<Live> = Mutex::new(Live { groups: BTreeMap::new(), over: false });
+static LIVE: Mutex<Live> = Mutex::new(Live { groups: BTreeMap::new(), files: Vec::new(), over: false });
 
 struct Live {
     groups: BTreeMap<i32, PathBuf>,
+    /// Files that are to be removed.
+    files: Vec<PathBuf>,
     /// Nothing may be started any more.
     over: bool,
 }
 
 fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has [`exit_with_all`] remove a file too.
+pub(in crate::check) fn remove_at_exit(file: &Path) {
+    let mut live = live();
+    if !live.files.iter().any(|it| it == file) {
+        live.files.push(file.to_owned());
+    }
 }
 
 /// Kills every subject that this process has started, removes their directories, and ends this process. None is
@@ -44,18 +54,21 @@ pub fn exit_with_all(code: i32) -> ! {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         let _ = std::fs::remove_dir_all(directory);
     }
+    for file in std::mem::take(&mut live.files) {
+        let _ = std::fs::remove_file(file);
+    }
     // The lock is held until the end: whoever sees a subject die waits here instead of reporting it.
     std::process::exit(code)
 }
 
 /// A child process, leader of its own group.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(in crate::check) struct Process {
     child: Child,
     name: String,
     /// Open as long as it shall live: its end is the end of a worker.
     lifeline: Option<ChildStdin>,
-    pub(super) stdout: Option<ChildStdout>,
+    pub(in crate::check) stdout: Option<ChildStdout>,
     directory: TempDir,
 }
 
@@ -83,7 +96,7 @@ fn spawn(command: Command) -> io::Result<Child> {
 impl Process {
     /// Starts `command` in a group of its own. Standard error goes to a file in `directory`; standard output too,
     /// unless it is `piped`.
-    pub(super) fn start(
+    pub(in crate::check) fn start(
         mut command: Command,
         directory: TempDir,
         piped: bool,
@@ -113,13 +126,13 @@ impl Process {
     }
 
     /// Whether it has not ended. It is not reaped, so that its group id stays its own.
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub(in crate::check) fn is_alive(&mut self) -> bool {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         matches!(waitid(Id::Pid(self.group()), flags), Ok(WaitStatus::StillAlive))
     }
 
     /// The last lines that it wrote.
-    pub(super) fn last_words(&self) -> String {
+    pub(in crate::check) fn last_words(&self) -> String {
         let text = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
@@ -135,7 +148,7 @@ impl Process {
     }
 
     /// It has ended, or it will at once: says so.
-    pub(super) fn ended(mut self, expected: &'static str) -> SubjectError {
+    pub(in crate::check) fn ended(mut self, expected: &'static str) -> SubjectError {
         self.wait_for_end(Duration::from_secs(1));
         let said = self.said();
         let _ = killpg(self.group(), Signal::SIGKILL);
@@ -144,15 +157,38 @@ impl Process {
     }
 
     /// It has not become ready in time.
-    pub(super) fn slow(self, time: Duration, expected: &'static str) -> SubjectError {
+    pub(in crate::check) fn slow(self, time: Duration, expected: &'static str) -> SubjectError {
         let said = self.said();
         SubjectError::Slow { program: self.name.clone(), seconds: time.as_secs(), expected, said }
     }
 
     /// It has written something unexpected.
-    pub(super) fn odd(self, line: String, expected: &'static str) -> SubjectError {
+    pub(in crate::check) fn odd(self, line: String, expected: &'static str) -> SubjectError {
         let said = self.said();
         SubjectError::Odd { program: self.name.clone(), line, expected, said }
+    }
+
+    /// Its standard input, for who writes to it: it is no lifeline any more.
+    pub(in crate::check) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.lifeline.take()
+    }
+
+    /// How it has ended, if it has or does so within `time`.
+    pub(in crate::check) fn status_within(&mut self, time: Duration) -> Option<String> {
+        self.wait_for_end(time);
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(self.group()), flags) {
+            Ok(WaitStatus::Exited(_, code)) => Some(format!("exit status: {code}")),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("signal: {signal}")),
+            _ => None,
+        }
+    }
+
+    /// Gives it so long to end by itself, and kills what is left of its group.
+    pub(in crate::check) fn end_within(&mut self, time: Duration) {
+        self.wait_for_end(time);
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        self.wait_for_end(PATIENCE);
     }
 
     fn wait_for_end(&mut self, time: Duration) {
