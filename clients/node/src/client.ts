@@ -90,7 +90,8 @@ class Shared {
   readonly maxFrame: number;
   readonly streamBuffer: number;
   readonly #hints: boolean;
-  #connection: Promise<Connection> | undefined;
+  #open: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
 
   constructor(
     readonly path: string,
@@ -105,30 +106,24 @@ class Shared {
     if (call.options.signal?.aborted) return call.abort();
     try {
       const payload = this.#encode(call, args);
-      this.#connect().then((connection) => call.begin(connection, payload), (error: unknown) => call.fail(error));
+      // At once when there is a connection: requests go out in the order of the calls.
+      if (this.#open?.usable) call.begin(this.#open, payload);
+      else this.#connect().then((connection) => call.begin(connection, payload), (error: unknown) => call.fail(error));
     } catch (error) {
       call.fail(error);
     }
   }
 
   async close(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    await connection?.then((it) => it.close(new DirtyConnectionError("the client was closed")), () => undefined);
+    await this.#opening?.catch(() => undefined);
+    this.#open?.close(new DirtyConnectionError("the client was closed"));
   }
 
-  async #connect(): Promise<Connection> {
-    const held = this.#connection;
-    if (held !== undefined) {
-      const connection = await held;
-      if (connection.usable) return connection;
-      if (this.#connection !== held) return this.#connect(); // somebody has replaced it meanwhile
-    }
-    const opening = Connection.open(this.path, this.maxFrame);
-    this.#connection = opening;
-    // The next call tries again.
-    opening.catch(() => this.#connection === opening && (this.#connection = undefined));
-    return opening;
+  #connect(): Promise<Connection> {
+    this.#opening ??= Connection.open(this.path, this.maxFrame)
+      .then((connection) => (this.#open = connection))
+      .finally(() => (this.#opening = undefined));
+    return this.#opening;
   }
 
   #encode({ id, what, options }: Call, args: unknown[]): Buffer {

@@ -16,7 +16,7 @@ export function parsePayload(payload: Buffer): Record<string, unknown> {
   } catch {
     throw badFrame("the payload is not UTF-8", "FRAME-10", payload);
   }
-  const { big, literal } = scan(text);
+  const { big, literal, repeated } = scan(text);
   let value: unknown;
   try {
     value = JSON.parse(big.length === 0 ? text : marked(text, big));
@@ -27,6 +27,7 @@ export function parsePayload(payload: Buffer): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badFrame("the payload is not an object", "FRAME-10", payload);
   }
+  if (repeated !== undefined) throw badMessage("a member occurs twice", `/${pointerToken(repeated)}`, "MSG-6");
   return (big.length === 0 ? value : unmark(value)) as Record<string, unknown>;
 }
 
@@ -39,11 +40,13 @@ interface Scan {
   /** Where the integers are that a double does not hold: start and end. */
   big: [number, number][];
   literal: string | undefined;
+  /** A top-level member that occurs twice. */
+  repeated: string | undefined;
 }
 
 // Looks only at what `JSON.parse` hides or cannot bear, and leaves the grammar to it.
 function scan(text: string): Scan {
-  const found: Scan = { big: [], literal: undefined };
+  const found: Scan = { big: [], literal: undefined, repeated: undefined };
   const names = new Set<string>();
   let depth = 0;
   let nameNext = false; // whether a string at this place is the name of a top-level member
@@ -53,7 +56,7 @@ function scan(text: string): Scan {
       const end = stringEnd(text, at);
       if (depth === 1 && nameNext) {
         const name = unescaped(text.slice(at, end));
-        if (names.has(name)) throw badMessage("a member occurs twice", `/${pointerToken(name)}`, "MSG-6");
+        if (names.has(name)) found.repeated ??= name;
         names.add(name);
         nameNext = false;
       }

@@ -80,7 +80,9 @@ export class DirtyStream<T> extends Call implements AsyncIterableIterator<T> {
       case "chunk":
       case "response": {
         if (reply.type === "response" && this.#started) {
-          throw new DirtyProtocolError("a response came inside a stream (STREAM-5)", { requirement: "STREAM-5" });
+          const broken = new DirtyProtocolError("a response came inside a stream (STREAM-5)", { requirement: "STREAM-5" });
+          this.fail(broken);
+          throw broken;
         }
         const got = this.value(reply);
         if (got === undefined) return;
