@@ -59,6 +59,7 @@ function first<K extends string | number>(
   for (const [key, value] of members) {
     const shape = shapeOf(key);
     if (shape === undefined || shape.$ref === "#/$defs/JsonValue") continue;
+    if (typeof key === "string" && !key.isWellFormed()) return at;
     const wrong = fault(value, shape, `${at}/${pointerToken(String(key))}`);
     if (wrong !== undefined) return wrong;
   }
