@@ -58,8 +58,9 @@ function first<K extends string | number>(
 ): string | undefined {
   for (const [key, value] of members) {
     const shape = shapeOf(key);
-    if (shape === undefined || shape.$ref === "#/$defs/JsonValue") continue;
-    if (typeof key === "string" && !key.isWellFormed()) return at;
+    if (shape === undefined) continue;
+    if (typeof key === "string" && !key.isWellFormed()) return at; // the names in kwargs, meta and hints are no payload
+    if (shape.$ref === "#/$defs/JsonValue") continue;
     const wrong = fault(value, shape, `${at}/${pointerToken(String(key))}`);
     if (wrong !== undefined) return wrong;
   }
