@@ -22,10 +22,13 @@ interface Shape {
 
 const shapes: Readonly<Record<string, Shape>> = definitions;
 
+const reserved = ["status", "manage", "stash"];
+
 /** The object as a message of the schema. Throws `DirtyProtocolError` with the place of what is wrong. */
 export function checkMessage(message: Record<string, unknown>): DirtyMessage {
   const { type } = message;
-  if (typeof type !== "string") throw badMessage("there is no string `type`", "/type", "MSG-1");
+  if (typeof type !== "string" || !type.isWellFormed()) throw badMessage("there is no string `type`", "/type", "MSG-1");
+  if (reserved.includes(type)) throw badMessage(`the type ${type} belongs to the control socket`, "/type", "EXT-1");
   if (!Object.hasOwn(messageTypes, type)) throw badMessage("its `type` is unknown", "/type", "MSG-11");
   const name = messageTypes[type as keyof typeof messageTypes];
   const wrong = fault(message, shapes[name]!, "");
