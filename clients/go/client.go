@@ -293,7 +293,7 @@ func (c *Client) encode(ctx context.Context, id, appPath, action string, args []
 		if seconds <= 0 {
 			return nil, gaveUp(ctx, nil)
 		}
-		put("timeout", strconv.AppendFloat(nil, min(seconds, ages), 'f', 6, 64), nil)
+		put("timeout", strconv.AppendFloat(nil, min(seconds, ages), 'g', -1, 64), nil)
 	}
 	if !c.options.noHints {
 		put("accept_hints", []byte("true"), nil)

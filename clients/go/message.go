@@ -16,7 +16,7 @@ type message struct {
 	kind    string
 	id      *string                    // nil in an error about the connection
 	members map[string]json.RawMessage // all top-level members
-	failure *DirtyError                     // of an error message
+	failure *DirtyError                // of an error message
 	hints   map[string]string
 }
 
