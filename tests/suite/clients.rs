@@ -26,7 +26,13 @@ fn node_client() -> PathBuf {
                 fs::copy(client.join(file), folder.join(file)).unwrap();
             }
             let mut npm = Command::new("npm");
-            run(npm.current_dir(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]));
+            run(npm.current_dir(folder).args([
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--silent",
+            ]));
         });
         let modules = client.join("node_modules");
         if modules.is_symlink() {
@@ -43,7 +49,8 @@ fn node_client() -> PathBuf {
 /// The first block of a page in this language, and the block of text after it: what it prints.
 fn example(page: &str, language: &str) -> (String, String) {
     let block = |text: &str, language: &str| {
-        let start = text.find(&format!("```{language}\n")).unwrap_or_else(|| panic!("no block in {language}"));
+        let start =
+            text.find(&format!("```{language}\n")).unwrap_or_else(|| panic!("no block in {language}"));
         let body = &text[start + language.len() + 4..];
         let end = body.find("```").unwrap();
         (body[..end].to_owned(), body[end..].to_owned())

@@ -6,6 +6,7 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod action;
 mod check_cli;
 mod client;
 mod client_blocking;

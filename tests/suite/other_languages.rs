@@ -35,7 +35,10 @@ pub fn go(what: &str) -> Option<Command> {
         writeln!(std::io::stderr(), "{missing}").unwrap();
         return None;
     }
-    go.env("GOCACHE", target("go-cache")).env("GOFLAGS", "-mod=mod").env("GOPROXY", "off").env("GOTOOLCHAIN", "local");
+    go.env("GOCACHE", target("go-cache"))
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOPROXY", "off")
+        .env("GOTOOLCHAIN", "local");
     Some(go)
 }
 

@@ -29,7 +29,11 @@ fn node() -> Command {
 
 fn compiled() -> Option<Command> {
     let program = target("clients").join("replay");
-    run(go("the replayer in Go")?.arg("build").arg("-o").arg(&program).arg(root().join("golden/replay/go/replay.go")));
+    run(go("the replayer in Go")?
+        .arg("build")
+        .arg("-o")
+        .arg(&program)
+        .arg(root().join("golden/replay/go/replay.go")));
     Some(Command::new(program))
 }
 
@@ -47,7 +51,8 @@ fn judge(replayer: impl Fn() -> Command + Sync) {
     std::thread::scope(|scope| {
         for role in [Role::Arbiter, Role::Worker] {
             let mut groups = BTreeMap::<Setup, Vec<Transcript>>::new();
-            for transcript in corpus::transcripts().unwrap().into_iter().filter(|it| it.roles.contains(&role)) {
+            for transcript in corpus::transcripts().unwrap().into_iter().filter(|it| it.roles.contains(&role))
+            {
                 groups.entry(transcript.setup.clone()).or_default().push(transcript);
             }
             for (setup, transcripts) in groups {
@@ -72,11 +77,17 @@ fn refutes(replayer: &impl Fn() -> Command) {
     let folder = tempfile::tempdir().unwrap();
     let subject = built_in().start(Role::Arbiter, &Setup::default()).unwrap();
     let request = r#"{"on": "c1", "from": "client", "msg": {"type": "request", "id": "r1", "app_path": "fixture:App", "action": "echo", "args": [1], "kwargs": {}}}"#;
-    let reply = |result: &str| format!(r#"{{"on": "c1", "from": "arbiter", "msg": {{"type": "response", "id": "r1", "result": {result}}}}}"#);
+    let reply = |result: &str| {
+        format!(
+            r#"{{"on": "c1", "from": "arbiter", "msg": {{"type": "response", "id": "r1", "result": {result}}}}}"#
+        )
+    };
     let right = reply(r#"{"args": [1], "kwargs": {}}"#);
     let play = |name: &str, expected: &str| -> Output {
         let path = folder.path().join(format!("{name}.json"));
-        let text = format!(r#"{{"format": "dirty-transcript/1", "id": "x/{name}", "roles": ["arbiter"], "steps": [{request}, {expected}]}}"#);
+        let text = format!(
+            r#"{{"format": "dirty-transcript/1", "id": "x/{name}", "roles": ["arbiter"], "steps": [{request}, {expected}]}}"#
+        );
         std::fs::write(&path, text).unwrap();
         replayer().arg("arbiter").arg(subject.socket()).arg(path).output().unwrap()
     };
@@ -87,16 +98,30 @@ fn refutes(replayer: &impl Fn() -> Command) {
         ("silence", r#"{"on": "c1", "from": "arbiter", "quiet_ms": 2000}"#.to_owned()),
         ("end", r#"{"on": "c1", "from": "arbiter", "close": true}"#.to_owned()),
         ("bytes", r#"{"on": "c1", "from": "arbiter", "raw": "00000001"}"#.to_owned()),
-        ("late", format!(r#"{right}, {{"on": "c1", "from": "arbiter", "within_ms": 50, "msg": {{"type": "end", "id": "r1"}}}}"#)),
-        ("twice", format!(r#"{{"on": "c1", "from": "arbiter", "within_ms": 200, "unordered": [{right}, {right}]}}"#)),
+        (
+            "late",
+            format!(
+                r#"{right}, {{"on": "c1", "from": "arbiter", "within_ms": 50, "msg": {{"type": "end", "id": "r1"}}}}"#
+            ),
+        ),
+        (
+            "twice",
+            format!(
+                r#"{{"on": "c1", "from": "arbiter", "within_ms": 200, "unordered": [{right}, {right}]}}"#
+            ),
+        ),
     ];
     for (name, expected) in wrong {
         let output = play(name, &expected);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {text}");
-        assert!(text.contains(&format!("FAILED x/{name}")) && text.contains("0 passed, 1 failed"), "{name}: {text}");
+        assert!(
+            text.contains(&format!("FAILED x/{name}")) && text.contains("0 passed, 1 failed"),
+            "{name}: {text}"
+        );
     }
-    let nothing = replayer().arg("worker").arg(subject.socket()).arg(folder.path().join("right.json")).status();
+    let nothing =
+        replayer().arg("worker").arg(subject.socket()).arg(folder.path().join("right.json")).status();
     assert_eq!(nothing.unwrap().code(), Some(1), "a run that plays nothing proves nothing");
 }
 
