@@ -62,7 +62,11 @@ fn judge(replayer: impl Fn() -> Command + Sync) {
                     scope.spawn(move || {
                         let subject = built_in().start(role, &setup).unwrap();
                         let count = files.len();
-                        let out = run(replayer().arg(role.as_str()).arg(subject.socket()).args(files));
+                        let out = run(replayer()
+                            .arg(role.as_str())
+                            .arg(subject.socket())
+                            .args(files)
+                            .env("TIME_SCALE", "4"));
                         assert_eq!(out.lines().last(), Some(&*format!("{count} passed, 0 failed")));
                     });
                 }

@@ -2,6 +2,8 @@
 //
 //	go run replay.go ROLE SOCKET [-FEATURE...] FILE...   ROLE: arbiter or worker; -FEATURE: one that it lacks (`needs`)
 //	go run replay.go --matcher FILE                      judges the matcher by golden/matcher.json
+//
+// TIME_SCALE=4 in the environment makes expectations wait four times as long, for busy machines.
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -151,7 +154,11 @@ func parse(text []byte, into any) error {
 }
 
 func expect(from net.Conn, step, binds object) error {
-	from.SetReadDeadline(time.Now().Add(milliseconds(step, "quiet_ms", int64(milliseconds(step, "within_ms", 5000)/time.Millisecond))))
+	patience := milliseconds(step, "within_ms", 5000)
+	if scale, err := strconv.Atoi(os.Getenv("TIME_SCALE")); err == nil {
+		patience *= time.Duration(scale)
+	}
+	from.SetReadDeadline(time.Now().Add(milliseconds(step, "quiet_ms", patience.Milliseconds())))
 	if step["quiet_ms"] != nil {
 		if got, err := read(from, 1); err == nil {
 			return fmt.Errorf("not silence but %x or the end", got)

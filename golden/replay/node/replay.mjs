@@ -3,6 +3,8 @@
 //     replay.mjs ROLE SOCKET [-FEATURE...] FILE...   ROLE: arbiter or worker; -FEATURE: one that it lacks (`needs`)
 //     replay.mjs --matcher FILE                      judges the matcher by golden/matcher.json
 //
+// TIME_SCALE=4 in the environment makes expectations wait four times as long, for busy machines.
+//
 // JSON.parse reads integers as doubles, so one check is not made: integers beyond 2^53 that differ by little are equal.
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
@@ -67,7 +69,7 @@ class Connection {
 }
 
 async function expect(connection, step, binds) {
-  const until = Date.now() + (step.quiet_ms ?? step.within_ms ?? 5000);
+  const until = Date.now() + (step.quiet_ms ?? (step.within_ms ?? 5000) * (process.env.TIME_SCALE ?? 1));
   if (has(step, "quiet_ms")) {
     const got = await connection.read(1, until);
     if (got) throw new Error(`not silence but ${got.length === 0 ? "the end" : got.toString("hex")}`);

@@ -2,7 +2,8 @@
 #
 #     replay.py ROLE SOCKET [-FEATURE...] FILE...   ROLE: arbiter or worker; -FEATURE: one that it lacks (`needs`)
 #     replay.py --matcher FILE                      judges the matcher by golden/matcher.json
-import contextlib, json, socket, sys, time
+# TIME_SCALE=4 in the environment makes expectations wait four times as long, for busy machines.
+import contextlib, json, os, socket, sys, time
 
 OPERATORS = [{"$var"}, {"$any"}, {"$like"}, {"$opt"}, {"$open"}, {"$lit"}]
 
@@ -45,7 +46,7 @@ def read(connection, count, until):  # so many bytes, or fewer when the connecti
     return bytes(data)
 
 def expect(connection, step, binds):
-    until = time.monotonic() + step.get("quiet_ms", step.get("within_ms", 5000)) / 1000
+    until = time.monotonic() + step.get("quiet_ms", step.get("within_ms", 5000) * float(os.environ.get("TIME_SCALE", 1))) / 1000
     if "quiet_ms" in step:
         with contextlib.suppress(TimeoutError): raise ValueError(f"not silence but {read(connection, 1, until)}")
     elif "close" in step or "raw" in step:
