@@ -125,8 +125,8 @@ fn refutes(replayer: &impl Fn() -> Command) {
         );
     }
     let nothing =
-        replayer().arg("worker").arg(subject.socket()).arg(folder.path().join("right.json")).status();
-    assert_eq!(nothing.unwrap().code(), Some(1), "a run that plays nothing proves nothing");
+        replayer().arg("worker").arg(subject.socket()).arg(folder.path().join("right.json")).output();
+    assert_eq!(nothing.unwrap().status.code(), Some(1), "a run that plays nothing proves nothing");
 }
 
 #[test]
