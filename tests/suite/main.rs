@@ -6,6 +6,7 @@
 #[path = "../generator/mod.rs"]
 mod generator;
 
+mod action;
 mod check_bad_subjects;
 mod check_cli;
 mod check_client;
@@ -16,6 +17,7 @@ mod client_cli;
 mod client_connection;
 mod client_mux;
 mod client_stream;
+mod clients;
 mod config_access;
 mod config_cli;
 mod config_log;
@@ -52,6 +54,7 @@ mod pool;
 mod python;
 mod python_package;
 mod replay;
+mod replayers;
 mod schema_loop;
 mod scripted;
 mod served;

@@ -1,13 +1,46 @@
 //! The vectors as other languages see them: validators of Python and Node, fetched once with pinned versions.
 //!
-//! A language that is missing is a failure: a check that skips itself proves nothing.
+//! A language that is missing is a failure: a check that skips itself proves nothing. Go alone may be missing, see [`go`].
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::installed::{installed, run};
 use crate::python::Python;
+
+/// The repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of this name under the target directory.
+pub fn target(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The command `go`, with its caches under the target directory and no network.
+///
+/// Go is the one language that a machine may lack; then this says so, past the capture of output, unless
+/// `DIRTY_REQUIRE_GO` is set, as the gate does.
+pub fn go(what: &str) -> Option<Command> {
+    let mut go = Command::new("go");
+    let found = Command::new("go").arg("version").output().is_ok_and(|it| it.status.success());
+    if !found {
+        let missing = format!("NOT RUN: {what}: `go` is missing (Debian: apt-get install golang-go)");
+        assert!(std::env::var_os("DIRTY_REQUIRE_GO").is_none(), "{missing}");
+        writeln!(std::io::stderr(), "{missing}").unwrap();
+        return None;
+    }
+    go.env("GOCACHE", target("go-cache"))
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOPROXY", "off")
+        .env("GOTOOLCHAIN", "local");
+    Some(go)
+}
 
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/languages")

@@ -1,0 +1,3 @@
+module dirty-arbiter/clients/go
+
+go 1.19
