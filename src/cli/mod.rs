@@ -14,6 +14,7 @@ mod drain;
 mod exit;
 mod golden;
 mod logging;
+mod proxy;
 mod reload;
 mod replay;
 mod scale;
@@ -54,6 +55,7 @@ enum Command {
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
+    Proxy(proxy::ProxyArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),
+        Command::Proxy(args) => proxy::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

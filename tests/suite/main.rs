@@ -47,6 +47,7 @@ mod other_languages;
 mod panics;
 mod parent;
 mod pool;
+mod proxy;
 mod python;
 mod python_package;
 mod replay;
