@@ -65,6 +65,10 @@ struct Common {
     /// Write the report as JUnit XML to this file, or to stdout with -: one test case for each requirement.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Write the report as one page to browse (HTML) to this file, or to stdout with -: requirements, transcripts, and the
+    /// timed conversation of each.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Play only the transcripts whose id fits, such as "framing/*". May be repeated.
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
@@ -141,12 +145,15 @@ fn check(role: Role, common: &Common, command: Vec<OsString>) -> Result<Run, Che
             report::junit(&run, &requirements).map_err(|error| CheckError::Report(error.to_string()))?;
         write(path, &text)?;
     }
+    if let Some(path) = &common.html {
+        write(path, &report::html(&run, &requirements))?;
+    }
     Ok(run)
 }
 
 /// Whether a report for programs goes to stdout, so that the one for people must not.
 fn to_stdout(common: &Common) -> bool {
-    [&common.json, &common.junit].into_iter().flatten().any(|path| path == Path::new("-"))
+    [&common.json, &common.junit, &common.html].into_iter().flatten().any(|path| path == Path::new("-"))
 }
 
 /// Where the report for people goes.

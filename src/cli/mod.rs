@@ -13,7 +13,9 @@ mod demo;
 mod drain;
 mod exit;
 mod golden;
+mod lint;
 mod logging;
+mod promote;
 mod proxy;
 mod reload;
 mod replay;
@@ -55,7 +57,9 @@ enum Command {
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
+    Lint(lint::LintArgs),
     Proxy(proxy::ProxyArgs),
+    Promote(promote::PromoteArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -77,7 +81,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),
+        Command::Lint(args) => lint::run(args),
         Command::Proxy(args) => proxy::run(args),
+        Command::Promote(args) => promote::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

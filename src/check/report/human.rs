@@ -161,7 +161,7 @@ fn wrapped_line(text: &str, first: usize, rest: usize) -> String {
     out
 }
 
-fn time(time: Duration) -> String {
+pub(super) fn time(time: Duration) -> String {
     match time.as_micros() {
         micros @ 0..=9_999 => format!("{:.1} ms", micros as f64 / 1000.0),
         micros @ 10_000..=999_999 => format!("{} ms", micros / 1000),
