@@ -10,6 +10,7 @@ pub mod client;
 pub mod corpus;
 pub mod delivery;
 pub mod drivers;
+pub mod explain;
 pub mod failure;
 mod fields;
 pub mod layout;

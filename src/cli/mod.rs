@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod drain;
 mod exit;
+mod explain;
 mod golden;
 mod lint;
 mod logging;
@@ -58,6 +59,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
     Lint(lint::LintArgs),
+    Explain(explain::ExplainArgs),
     Proxy(proxy::ProxyArgs),
     Promote(promote::PromoteArgs),
     Validate(validate::ValidateArgs),
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),
         Command::Lint(args) => lint::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Proxy(args) => proxy::run(args),
         Command::Promote(args) => promote::run(args),
         Command::Validate(args) => validate::run(args),

@@ -33,6 +33,7 @@ mod core_story;
 mod core_workers;
 mod core_world;
 mod example_worker;
+mod explain_cli;
 mod failing_apps;
 mod failures;
 mod fuzzed;

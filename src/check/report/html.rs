@@ -174,6 +174,10 @@ fn requirement(run: &Run, entry: &Entry<'_>, page: &mut String) {
     if !entry.transcripts.is_empty() {
         page.push_str("<p class=\"links\">");
         for id in &entry.transcripts {
+            if !run.played.iter().any(|played| played.transcript.id == *id) {
+                let _ = write!(page, "<span>{}</span> ", Escaped(id));
+                continue;
+            }
             let class = if entry.failed.contains(id) { "failed" } else { "" };
             let _ = write!(page, "<a class=\"{class}\" href=\"#{0}\">{0}</a> ", Escaped(id));
         }
