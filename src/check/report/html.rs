@@ -222,10 +222,10 @@ fn transcript(played: &Played, requirements: &Requirements, page: &mut String) {
     let mut named: Vec<&str> = it.proves.iter().map(|id| family(id)).collect();
     named.dedup();
     let roles: Vec<&str> = it.roles.iter().map(|role| role.as_str()).collect();
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<details class=\"transcript\" id=\"{id}\" data-verdict=\"{verdict}\" data-family=\"{families}\" data-roles=\"{roles}\"{open}>\
-         <summary><span class=\"badge {verdict}\">{verdict}</span> <b>{id}</b> <span class=\"title\">{title}</span> <small>{time}</small></summary>\n",
+         <summary><span class=\"badge {verdict}\">{verdict}</span> <b>{id}</b> <span class=\"title\">{title}</span> <small>{time}</small></summary>",
         id = Escaped(&it.id),
         families = Escaped(&named.join(" ")),
         roles = roles.join(" "),
@@ -296,9 +296,10 @@ fn conversation(played: &Played, failure: Option<&Failure>, page: &mut String) {
         let differs = failure.is_some_and(|failure| event.subject && event.step == Some(failure.step));
         let differs = if differs { " differs" } else { "" };
         let (kind, text) = describe(event);
+        let kind = if kind.is_empty() { String::new() } else { format!("<i>{kind}</i> ") };
         let _ = writeln!(
             page,
-            "<li class=\"{side}{differs}\"><small>{time} {on}{step}</small><div class=\"say {class}\"><i>{kind}</i> {text}</div></li>",
+            "<li class=\"{side}{differs}\"><small>{time} {on}{step}</small><div class=\"say {class}\">{kind}{text}</div></li>",
             time = time(event.at),
             on = Escaped(&event.on),
             step = event.step.map_or_else(String::new, |step| format!(" step {step}")),
