@@ -3,11 +3,13 @@
 use super::requirements::{Requirement, Requirements};
 use super::run::{Run, Verdict};
 
+mod html;
 mod human;
 mod json;
 mod junit;
 mod markdown;
 
+pub use html::html;
 pub use human::{conversation, failure, line, summary};
 pub use json::json;
 pub use junit::junit;

@@ -261,7 +261,7 @@ fn list_item(item: &Value) -> Result<(), String> {
 /// How much of a line is shown around a fault, in bytes to each side.
 const AROUND: usize = 60;
 
-fn excerpt(payload: &[u8], offset: usize, first_line: usize) -> Excerpt {
+pub(super) fn excerpt(payload: &[u8], offset: usize, first_line: usize) -> Excerpt {
     let (line, column) = place(payload, offset);
     let start =
         memchr::memrchr(b'\n', &payload[..offset.min(payload.len())]).map_or(0, |newline| newline + 1);

@@ -249,6 +249,8 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             b'\n' => f.write_str("\\n")?,
             b'\r' => f.write_str("\\r")?,
             b'\t' => f.write_str("\\t")?,
+            0x08 => f.write_str("\\b")?,
+            0x0C => f.write_str("\\f")?,
             control => write!(f, "\\u{control:04x}")?,
         }
     }

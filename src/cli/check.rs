@@ -89,6 +89,10 @@ struct Common {
     /// Write the report as Markdown to this file, or to stdout with -.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write the report as one page to browse (HTML) to this file, or to stdout with -: requirements, transcripts, and the
+    /// timed conversation of each.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Play only the transcripts whose id fits, such as "framing/*". May be repeated.
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
@@ -243,12 +247,15 @@ fn write_reports(common: &Common, run: &Run, requirements: &Requirements) -> Res
     if let Some(path) = &common.markdown {
         write(path, &report::markdown(run, requirements))?;
     }
+    if let Some(path) = &common.html {
+        write(path, &report::html(run, requirements))?;
+    }
     Ok(())
 }
 
 /// Whether a report for programs goes to stdout, so that the one for people must not.
 fn to_stdout(common: &Common) -> bool {
-    [&common.json, &common.junit, &common.markdown].into_iter().flatten().any(|path| path == Path::new("-"))
+    [&common.json, &common.junit, &common.markdown, &common.html].into_iter().flatten().any(|path| path == Path::new("-"))
 }
 
 /// Where the report for people goes.

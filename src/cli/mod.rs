@@ -13,8 +13,12 @@ mod control;
 mod demo;
 mod drain;
 mod exit;
+mod explain;
 mod golden;
+mod lint;
 mod logging;
+mod promote;
+mod proxy;
 mod reload;
 mod replay;
 mod scale;
@@ -57,6 +61,10 @@ enum Command {
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Golden(golden::GoldenArgs),
+    Lint(lint::LintArgs),
+    Explain(explain::ExplainArgs),
+    Proxy(proxy::ProxyArgs),
+    Promote(promote::PromoteArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -79,6 +87,10 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Golden(args) => golden::run(args),
+        Command::Lint(args) => lint::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::Promote(args) => promote::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use clap::Args;
 
 use super::exit::Exit;
-use crate::check::validate::{Finding, Position, is_judged, validate};
+use crate::check::validate::{Excerpt, Finding, Position, is_judged, validate};
 
 /// Judge messages, transcripts and vectors in files.
 ///
@@ -110,7 +110,11 @@ fn render(finding: &Finding) -> String {
         }
     };
     let line = format!("{place}: {}", finding.problem);
-    let Some(excerpt) = &finding.text else { return line };
+    finding.text.as_ref().map_or_else(|| line.clone(), |excerpt| pointed(&line, excerpt))
+}
+
+/// A fault with the line that it is in, and a mark under its place.
+pub(super) fn pointed(line: &str, excerpt: &Excerpt) -> String {
     let length = excerpt.text[excerpt.offset..].chars().next().map_or(0, char::len_utf8);
     let span = excerpt.offset..excerpt.offset + length;
     let snippet = Snippet::source(excerpt.text.as_str())

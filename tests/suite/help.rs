@@ -13,8 +13,8 @@ fn help(arguments: &[&str]) -> String {
 fn every_command_explains_itself() {
     insta::assert_snapshot!("dirty", help(&[]));
     for command in [
-        "call", "check", "config", "drain", "golden", "reload", "replay", "scale", "schema", "serve",
-        "status", "stream", "validate",
+        "call", "check", "config", "drain", "explain", "golden", "lint", "promote", "proxy", "reload",
+        "replay", "scale", "schema", "serve", "status", "stream", "validate",
     ] {
         insta::assert_snapshot!(format!("dirty-{command}"), help(&[command]));
     }
@@ -27,8 +27,8 @@ fn completions_name_every_command() {
         let output = dirty().args(["completions", shell]).output().unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
         for command in [
-            "call", "check", "config", "demo", "drain", "golden", "reload", "replay", "scale", "schema",
-            "serve", "status", "stream", "validate",
+            "call", "check", "config", "demo", "drain", "explain", "golden", "lint", "promote", "proxy",
+            "reload", "replay", "scale", "schema", "serve", "status", "stream", "validate",
         ] {
             assert!(script.contains(command), "{shell}: {command}");
         }
