@@ -255,7 +255,10 @@ fn write_reports(common: &Common, run: &Run, requirements: &Requirements) -> Res
 
 /// Whether a report for programs goes to stdout, so that the one for people must not.
 fn to_stdout(common: &Common) -> bool {
-    [&common.json, &common.junit, &common.markdown, &common.html].into_iter().flatten().any(|path| path == Path::new("-"))
+    [&common.json, &common.junit, &common.markdown, &common.html]
+        .into_iter()
+        .flatten()
+        .any(|path| path == Path::new("-"))
 }
 
 /// Where the report for people goes.

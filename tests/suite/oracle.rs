@@ -43,7 +43,7 @@ fn play(role: &str, transcripts: &[&str]) -> Failures {
     };
     command.arg("--").arg(python().program()).arg("-B").arg(subject);
     let output = command.output().unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout)
+    let report: Value = serde_json::from_str(&String::from_utf8_lossy(&output.stdout))
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     let failed = |played: &&Value| played["verdict"] == "failed";
     let played = report["transcripts"].as_array().unwrap().iter().filter(failed);

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use super::human::time;
-use super::{Entry, Status, counts, entries};
+use super::{Entry, Status, counts, entries, verdict_text};
 use crate::check::failure::Failure;
 use crate::check::requirements::Requirements;
-use crate::check::run::{Played, Run, Verdict};
+use crate::check::run::{Counts, Played, Run, Verdict};
 use crate::check::trace::{Event, What};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -66,14 +66,13 @@ pub fn html(run: &Run, requirements: &Requirements) -> String {
 }
 
 fn head(run: &Run, entries: &[Entry<'_>], page: &mut String) {
-    let (passed, failed, skipped) = run.counts();
-    let (class, verdict) =
-        if run.is_conformant() { ("passed", "conformant") } else { ("failed", "not conformant") };
-    let partial = if run.left_out.is_empty() { "" } else { " in what was played" };
+    let Counts { passed, failed, known, skipped, not_run } = run.counts();
+    let class = if run.is_as_expected() { "passed" } else { "failed" };
     let _ = write!(
         page,
-        "<header>\n<h1>{} <span class=\"badge {class}\">{verdict}{partial}</span></h1>\n<p>{} in {}</p>\n<dl class=\"totals\">\n",
+        "<header>\n<h1>{} <span class=\"badge {class}\">{}</span></h1>\n<p>{} in {}</p>\n<dl class=\"totals\">\n",
         Escaped(&format!("The {}", run.role)),
+        verdict_text(run),
         Escaped(&run.subject),
         time(run.duration)
     );
@@ -83,7 +82,9 @@ fn head(run: &Run, entries: &[Entry<'_>], page: &mut String) {
     total("transcripts passed", "passed", passed);
     for (kind, class, count) in [
         ("transcripts failed", "failed", failed),
+        ("transcripts failed as the baseline says", "known", known),
         ("transcripts skipped", "skipped", skipped),
+        ("transcripts not run", "failed", not_run),
         ("transcripts left out", "left", run.left_out.len()),
     ] {
         if count > 0 {
@@ -100,7 +101,7 @@ fn head(run: &Run, entries: &[Entry<'_>], page: &mut String) {
 
 /// Shown by the script, which makes them work.
 fn filters(entries: &[Entry<'_>], page: &mut String) {
-    page.push_str("<form class=\"filters\" hidden>\n<label>show <select name=\"verdict\"><option value=\"\">everything</option><option value=\"failed\">what failed</option><option value=\"passed\">what passed</option><option value=\"skipped\">what was skipped</option></select></label>\n");
+    page.push_str("<form class=\"filters\" hidden>\n<label>show <select name=\"verdict\"><option value=\"\">everything</option><option value=\"failed\">what failed</option><option value=\"passed\">what passed</option><option value=\"known\">what the baseline knows</option><option value=\"skipped\">what was skipped</option><option value=\"not_run\">what was not run</option></select></label>\n");
     page.push_str("<label>family <select name=\"family\"><option value=\"\">all</option>");
     for family in families(entries).keys() {
         let _ = write!(page, "<option>{}</option>", Escaped(family));
@@ -216,8 +217,10 @@ fn transcript(played: &Played, requirements: &Requirements, page: &mut String) {
     let it = &played.transcript;
     let (verdict, open, failure) = match &played.verdict {
         Verdict::Failed(failure) => ("failed", " open", Some(failure)),
+        Verdict::Known { failure, .. } => ("known", "", Some(failure)),
         Verdict::Skipped { .. } => ("skipped", "", None),
-        _ => ("passed", "", None),
+        Verdict::NotRun { .. } => ("not_run", "", None),
+        Verdict::Passed => ("passed", "", None),
     };
     let mut named: Vec<&str> = it.proves.iter().map(|id| family(id)).collect();
     named.dedup();
@@ -225,8 +228,9 @@ fn transcript(played: &Played, requirements: &Requirements, page: &mut String) {
     let _ = writeln!(
         page,
         "<details class=\"transcript\" id=\"{id}\" data-verdict=\"{verdict}\" data-family=\"{families}\" data-roles=\"{roles}\"{open}>\
-         <summary><span class=\"badge {verdict}\">{verdict}</span> <b>{id}</b> <span class=\"title\">{title}</span> <small>{time}</small></summary>",
+         <summary><span class=\"badge {verdict}\">{said}</span> <b>{id}</b> <span class=\"title\">{title}</span> <small>{time}</small></summary>",
         id = Escaped(&it.id),
+        said = verdict.replace('_', " "),
         families = Escaped(&named.join(" ")),
         roles = roles.join(" "),
         title = Escaped(&it.title),
@@ -235,8 +239,17 @@ fn transcript(played: &Played, requirements: &Requirements, page: &mut String) {
     if let Some(failure) = failure {
         fault(played, failure, requirements, page);
     }
-    if let Verdict::Skipped { lacks } = &played.verdict {
-        let _ = writeln!(page, "<p>It needs {}, which the subject lacks.</p>", Escaped(lacks));
+    match &played.verdict {
+        Verdict::Skipped { lacks } => {
+            let _ = writeln!(page, "<p>It needs {}, which the subject lacks.</p>", Escaped(lacks));
+        }
+        Verdict::Known { reason, .. } => {
+            let _ = writeln!(page, "<p>The baseline knows: {}</p>", Escaped(reason));
+        }
+        Verdict::NotRun { reason } => {
+            let _ = writeln!(page, "<p>{}</p>", Escaped(reason));
+        }
+        Verdict::Passed | Verdict::Failed(_) => {}
     }
     conversation(played, failure, page);
     page.push_str("<p class=\"links\">proves ");
