@@ -32,7 +32,8 @@ pub fn go(what: &str) -> Option<Command> {
     if !found {
         let missing = format!("NOT RUN: {what}: `go` is missing (Debian: apt-get install golang-go)");
         assert!(std::env::var_os("DIRTY_REQUIRE_GO").is_none(), "{missing}");
-        writeln!(std::io::stderr(), "{missing}").unwrap();
+        let mut uncaptured = std::io::stderr();
+        writeln!(uncaptured, "{missing}").unwrap();
         return None;
     }
     go.env("GOCACHE", target("go-cache"))
