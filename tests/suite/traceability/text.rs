@@ -132,7 +132,7 @@ fn normative_problems(chapter: &Chapter) -> Vec<String> {
         inside_definition = definition_line(line).is_some() || (inside_definition && !line.trim().is_empty());
         if fenced
             || inside_definition
-            || ["README.md", "requirements.md", "coverage.md"].contains(&chapter.name.as_str())
+            || ["README.md", "requirements.md", "coverage.md", "upstream.md"].contains(&chapter.name.as_str())
         {
             continue;
         }
