@@ -18,6 +18,7 @@ use dirty_arbiter::check::replay::{Options, Outcome};
 use dirty_arbiter::check::report;
 use dirty_arbiter::check::requirements::Requirements;
 use dirty_arbiter::check::run::{Played, SocketStage, Stage, Verdict};
+use dirty_arbiter::check::spelling::Spelling;
 use dirty_arbiter::check::subject::Source;
 use dirty_arbiter::check::transcript::{Setup, Transcript};
 use dirty_arbiter::message::Role;
@@ -25,6 +26,18 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Machines that run tests are busy: a conforming reply may take so many times longer than its step says.
 const TIME_SCALE: f64 = 4.0;
+
+/// A rewrite of a conversation that no conforming peer may notice.
+type Rewrite = (Delivery, Spelling);
+
+/// Each transcript as it is, and in every delivery and every spelling.
+const REWRITES: [Rewrite; 5] = [
+    (Delivery::Whole, Spelling::Plain),
+    (Delivery::BytePerWrite, Spelling::Reversed),
+    (Delivery::SplitHeader, Spelling::Spaced),
+    (Delivery::Coalesced, Spelling::Escaped),
+    (Delivery::Whole, Spelling::UnknownMembers),
+];
 
 /// How many subjects of one role and setup run at a time.
 const SUBJECTS: usize = 4;
@@ -40,15 +53,13 @@ fn main() {
         for role in transcript.roles.clone() {
             match role {
                 Role::Client => {
-                    trials.push(client(&transcript, "client-async", AsyncDriver));
-                    trials.push(client(&transcript, "client-blocking", BlockingDriver));
+                    for rewrite in REWRITES {
+                        trials.push(client(&transcript, "client-async", AsyncDriver, rewrite));
+                        trials.push(client(&transcript, "client-blocking", BlockingDriver, rewrite));
+                    }
                 }
                 Role::Arbiter | Role::Worker => {
-                    trials.push(subject(&pool, &transcript, role, Delivery::Whole));
-                    // A rewrite that no conforming peer may notice; which one, the id decides, so that all are played.
-                    let rewrites = [Delivery::BytePerWrite, Delivery::SplitHeader, Delivery::Coalesced];
-                    let chosen = transcript.id.bytes().map(usize::from).sum::<usize>() % rewrites.len();
-                    trials.push(subject(&pool, &transcript, role, rewrites[chosen]));
+                    trials.extend(REWRITES.map(|rewrite| subject(&pool, &transcript, role, rewrite)));
                 }
             }
         }
@@ -59,16 +70,27 @@ fn main() {
     conclusion.exit();
 }
 
-fn subject(pool: &Arc<Pool>, transcript: &Arc<Transcript>, role: Role, delivery: Delivery) -> Trial {
+/// What is added to the name of a trial.
+fn suffix((delivery, spelling): Rewrite) -> String {
+    match (delivery, spelling) {
+        (Delivery::Whole, Spelling::Plain) => String::new(),
+        (Delivery::Whole, spelling) => format!("-{}", spelling.name()),
+        (delivery, Spelling::Plain) => format!("-{}", delivery.name()),
+        (delivery, spelling) => format!("-{}-{}", delivery.name(), spelling.name()),
+    }
+}
+
+fn options((delivery, spelling): Rewrite) -> Options {
+    Options { delivery, spelling, time_scale: TIME_SCALE }
+}
+
+fn subject(pool: &Arc<Pool>, transcript: &Arc<Transcript>, role: Role, rewrite: Rewrite) -> Trial {
     let (pool, transcript) = (Arc::clone(pool), Arc::clone(transcript));
-    let name = match delivery {
-        Delivery::Whole => format!("{role}::{}", transcript.id),
-        other => format!("{role}-{}::{}", other.name(), transcript.id),
-    };
+    let name = format!("{role}{}::{}", suffix(rewrite), transcript.id);
     Trial::test(name, move || {
         let key = (role.as_str(), transcript.setup.clone());
         let mut stage = pool.take(&key, role);
-        let options = Options { delivery, time_scale: TIME_SCALE };
+        let options = options(rewrite);
         let played = stage.play(&transcript, &options);
         let verdict = match played {
             Ok(outcome) => judge(&transcript, outcome, stage.again(&transcript.id)),
@@ -82,12 +104,18 @@ fn subject(pool: &Arc<Pool>, transcript: &Arc<Transcript>, role: Role, delivery:
     })
 }
 
-fn client(transcript: &Arc<Transcript>, name: &str, mut driver: impl ClientDriver + Send + 'static) -> Trial {
+fn client(
+    transcript: &Arc<Transcript>,
+    name: &str,
+    mut driver: impl ClientDriver + Send + 'static,
+    rewrite: Rewrite,
+) -> Trial {
     let transcript = Arc::clone(transcript);
+    let name = format!("{name}{}", suffix(rewrite));
     let again = format!("cargo test --test golden -- --exact {name}::{}", transcript.id);
     Trial::test(format!("{name}::{}", transcript.id), move || {
         let directory = tempfile::tempdir()?;
-        let options = Options { time_scale: TIME_SCALE, ..Options::default() };
+        let options = options(rewrite);
         let outcome = replay_client(&transcript, &mut driver, directory.path(), &options)?;
         judge(&transcript, outcome, again)
     })

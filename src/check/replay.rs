@@ -11,6 +11,7 @@ use super::delivery::Delivery;
 use super::departure::Departure;
 use super::failure::{Failure, Problem};
 use super::link::{Link, Links};
+use super::spelling::Spelling;
 use super::template::Bindings;
 use super::trace::{Trace, What};
 use super::transcript::{Body, Raw, Step, Transcript, WireStep};
@@ -27,13 +28,15 @@ const LEFTOVERS: usize = 20;
 pub struct Options {
     /// How bytes are handed to the kernel.
     pub delivery: Delivery,
+    /// How the messages of the kit are written.
+    pub spelling: Spelling,
     /// All bounds on expectations are multiplied by this; above 1 on slow machines.
     pub time_scale: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { delivery: Delivery::default(), time_scale: 1.0 }
+        Options { delivery: Delivery::default(), spelling: Spelling::default(), time_scale: 1.0 }
     }
 }
 
@@ -237,8 +240,8 @@ impl<'a> Player<'a> {
         match &step.body {
             Body::Message(template) => {
                 let rendered = template.render(&mut self.bindings, &self.transcript.vars);
-                let payload =
-                    rendered.map_err(|error| Problem::Ours(error.to_string()))?.to_string().into_bytes();
+                let rendered = rendered.map_err(|error| Problem::Ours(error.to_string()))?;
+                let payload = self.options.spelling.write(&rendered).into_bytes();
                 if !self.transcript.malformed {
                     blame::check_shape(&payload).map_err(blame::Fault::of_kit)?;
                 }

@@ -23,6 +23,8 @@ pub struct Requirement {
     pub untestable: Option<String>,
     /// Why it has no code yet, when it has none.
     pub pending: Option<String>,
+    /// Why no transcript can show it and tests alone prove it, when that is so.
+    pub no_transcript: Option<String>,
 }
 
 /// All requirements, in the order of the specification.
@@ -80,5 +82,6 @@ fn requirement(value: &Value, at: &Pointer) -> Read<Requirement> {
         anchor: fields.string("anchor")?.unwrap_or_default(),
         untestable: fields.string("untestable")?,
         pending: fields.string("pending")?,
+        no_transcript: fields.string("no_transcript")?,
     })
 }

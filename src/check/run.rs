@@ -9,6 +9,7 @@ use super::corpus;
 use super::departure::Departure;
 use super::failure::{Failure, Problem};
 use super::replay::{Options, Outcome, replay};
+use super::sabotage::Saboteur;
 use super::subject::{Running, Source, SubjectError};
 use super::trace::{Trace, What};
 use super::transcript::{Level, Setup, Transcript};
@@ -89,13 +90,20 @@ pub trait Stage {
 pub struct SocketStage {
     role: Role,
     source: Source,
+    saboteur: Option<&'static Saboteur>,
     running: BTreeMap<Setup, Running>,
 }
 
 impl SocketStage {
     /// A stage for a subject of this role.
     pub fn new(role: Role, source: Source) -> SocketStage {
-        SocketStage { role, source, running: BTreeMap::new() }
+        SocketStage { role, source, saboteur: None, running: BTreeMap::new() }
+    }
+
+    /// The same with a saboteur before the subject: what is judged then breaks a rule on purpose.
+    #[must_use]
+    pub fn sabotaged_by(self, saboteur: &'static Saboteur) -> SocketStage {
+        SocketStage { saboteur: Some(saboteur), ..self }
     }
 
     /// What matters of a setup: to a socket nothing does, and one worker is one worker.
@@ -114,7 +122,10 @@ impl SocketStage {
             self.running.remove(&setup);
         }
         if !self.running.contains_key(&setup) {
-            let running = self.source.start(self.role, &setup)?;
+            let mut running = self.source.start(self.role, &setup)?;
+            if self.saboteur.is_some() {
+                running.sabotage(self.saboteur, self.role)?;
+            }
             self.running.insert(setup.clone(), running);
         }
         // Inserted above, if it was not there.
@@ -128,10 +139,22 @@ impl Stage for SocketStage {
     }
 
     fn describe(&self) -> String {
-        self.source.describe(self.role)
+        let subject = self.source.describe(self.role);
+        match self.saboteur {
+            Some(saboteur) => format!("{subject} behind the saboteur {}", saboteur.name),
+            None => subject,
+        }
     }
 
     fn again(&self, id: &str) -> String {
+        if let Some(saboteur) = self.saboteur {
+            let to = match &self.source {
+                Source::Socket(path) => format!(" --socket {}", path.display()),
+                Source::BuiltIn(_) => String::new(),
+                Source::Command(_) => format!(" -- {}", self.source.describe(self.role)),
+            };
+            return format!("dirty check {} --only {id} --sabotage {}{to}", self.role, saboteur.name);
+        }
         match &self.source {
             Source::Socket(path) => {
                 format!("dirty replay {id} --role {} --socket {}", self.role, path.display())

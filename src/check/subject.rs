@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use super::sabotage::{Relay, Saboteur};
 use super::transcript::Setup;
 use crate::message::Role;
 
@@ -101,12 +102,32 @@ pub struct Running {
     process: Option<Process>,
     /// Read until the end of a worker.
     _notifications: Option<Notifications>,
+    /// The saboteur before it, with the directory of its socket.
+    relay: Option<(Relay, tempfile::TempDir)>,
 }
 
 impl Running {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
-        &self.socket
+        self.relay.as_ref().map_or(&self.socket, |(relay, _)| relay.socket())
+    }
+
+    /// Puts a saboteur before it, or with none a relay that changes nothing.
+    ///
+    /// # Errors
+    /// [`SubjectError::System`] when the relay cannot be made.
+    pub fn sabotage(&mut self, saboteur: Option<&Saboteur>, role: Role) -> Result<(), SubjectError> {
+        let directory = private_directory()?;
+        let failed = |source| SubjectError::System { action: "start a saboteur", source };
+        let relay =
+            Relay::start(saboteur, role, &directory.path().join("s.sock"), &self.socket).map_err(failed)?;
+        self.relay = Some((relay, directory));
+        Ok(())
+    }
+
+    /// Takes the saboteur away.
+    pub fn stop_sabotage(&mut self) {
+        self.relay = None;
     }
 
     /// Whether it is still there, as far as one can tell.
@@ -131,7 +152,7 @@ impl Source {
                 let socket = path.clone();
                 let failed = |source| SubjectError::Socket { path: path.clone(), source };
                 UnixStream::connect(path).map_err(failed)?;
-                Ok(Running { socket, process: None, _notifications: None })
+                Ok(Running { socket, process: None, _notifications: None, relay: None })
             }
             (Source::BuiltIn(program), Role::Worker) => {
                 worker::start(&[program.clone().into(), "worker".into()], setup)

@@ -4,6 +4,7 @@ use super::blame;
 use super::fields::{FileError, place};
 use super::matcher::match_message;
 use super::requirements::Requirements;
+use super::sabotage::Matrix;
 use super::template::{Bindings, Template};
 use super::transcript::{Step, Transcript};
 use super::value::{Pointer, Value};
@@ -77,6 +78,10 @@ impl Judge<'_> {
             self.transcript();
         } else if format.is_some_and(|format| format.starts_with("\"dirty-requirements/")) {
             if let Err(error) = Requirements::parse(self.file, self.bytes) {
+                self.fault(&error);
+            }
+        } else if format.is_some_and(|format| format.starts_with("\"dirty-saboteurs/")) {
+            if let Err(error) = Matrix::parse(self.file, self.bytes) {
                 self.fault(&error);
             }
         } else if members.get("layer").is_some() && members.get("requirement").is_some() {

@@ -9,12 +9,15 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
+use super::sabotage;
 use super::subject::{self, PlayArgs};
 use crate::check::adapter::{ByHandStage, ClientStage, HELLO_WITHIN};
 use crate::check::baseline::Baseline;
+use crate::check::coverage::Coverage;
 use crate::check::report;
 use crate::check::requirements::Requirements;
 use crate::check::run::{Played, Run, Selection, SocketStage, Stage, run as play_all};
+use crate::check::sabotage::{Matrix, Saboteur};
 use crate::check::subject::{Source, SubjectError};
 use crate::check::transcript::{FEATURES, Level, Transcript};
 use crate::check::{FileError, corpus};
@@ -24,9 +27,13 @@ use crate::message::Role;
 ///
 /// Exit codes: 0 conformant (or failing just as --baseline says), 1 not, 2 wrong usage, 3 the subject could not be run.
 #[derive(Args)]
+#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
 pub(super) struct CheckArgs {
+    /// Judge nothing: show what the transcripts cover, and how many saboteurs they catch.
+    #[arg(long)]
+    coverage: bool,
     #[command(subcommand)]
-    subject: SubjectArgs,
+    subject: Option<SubjectArgs>,
 }
 
 #[derive(Subcommand)]
@@ -43,6 +50,9 @@ enum SubjectArgs {
         socket: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
+        /// Put a saboteur before it, to see how the transcripts catch that. `dirty sabotage list` shows the names.
+        #[arg(long, value_name = "NAME", value_parser = sabotage::arbiter)]
+        sabotage: Option<&'static Saboteur>,
         /// The command that starts the arbiter, after --.
         #[arg(last = true, value_name = "CMD", conflicts_with = "socket")]
         command: Vec<OsString>,
@@ -57,6 +67,9 @@ enum SubjectArgs {
         socket: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
+        /// Put a saboteur before it, to see how the transcripts catch that. `dirty sabotage list` shows the names.
+        #[arg(long, value_name = "NAME", value_parser = sabotage::worker)]
+        sabotage: Option<&'static Saboteur>,
         /// The command that starts the worker, after --.
         #[arg(last = true, value_name = "CMD", conflicts_with = "socket")]
         command: Vec<OsString>,
@@ -133,13 +146,14 @@ enum CheckError {
 
 /// What is judged.
 enum Subject {
-    Served(Role, Source),
+    Served(Role, Source, Option<&'static Saboteur>),
     Adapter(Vec<OsString>),
     ByHand(Option<PathBuf>),
 }
 
 pub(super) fn run(args: CheckArgs) -> ExitCode {
-    match subject(args.subject).and_then(|(subject, common)| check(subject, &common)) {
+    let Some(asked) = args.subject else { return coverage() };
+    match subject(asked).and_then(|(subject, common)| check(subject, &common)) {
         Ok(run) if run.is_as_expected() => Exit::Ok.into(),
         Ok(_) => Exit::Failed.into(),
         Err(error) => {
@@ -152,8 +166,23 @@ pub(super) fn run(args: CheckArgs) -> ExitCode {
     }
 }
 
+/// `dirty check --coverage`.
+fn coverage() -> ExitCode {
+    let text = Matrix::embedded().and_then(|matrix| Ok(Coverage::of(&matrix)?.text()));
+    match text {
+        Ok(text) => {
+            Output { quiet: false }.line(text.trim_end());
+            Exit::Ok.into()
+        }
+        Err(error) => {
+            eprintln!("dirty check: {error}");
+            Exit::Usage.into()
+        }
+    }
+}
+
 fn subject(args: SubjectArgs) -> Result<(Subject, Common), CheckError> {
-    let served = |role, socket: Option<PathBuf>, command: Vec<OsString>| {
+    let served = |role, socket: Option<PathBuf>, command: Vec<OsString>, saboteur| {
         Ok::<_, CheckError>(Subject::Served(
             role,
             match socket {
@@ -161,11 +190,16 @@ fn subject(args: SubjectArgs) -> Result<(Subject, Common), CheckError> {
                 None if !command.is_empty() => Source::Command(command),
                 None => Source::BuiltIn(std::env::current_exe().map_err(CheckError::Itself)?),
             },
+            saboteur,
         ))
     };
     Ok(match args {
-        SubjectArgs::Arbiter { socket, common, command } => (served(Role::Arbiter, socket, command)?, common),
-        SubjectArgs::Worker { socket, common, command } => (served(Role::Worker, socket, command)?, common),
+        SubjectArgs::Arbiter { socket, common, sabotage, command } => {
+            (served(Role::Arbiter, socket, command, sabotage)?, common)
+        }
+        SubjectArgs::Worker { socket, common, sabotage, command } => {
+            (served(Role::Worker, socket, command, sabotage)?, common)
+        }
         SubjectArgs::Client { listen: Some(path), common, .. } => (Subject::ByHand(path), common),
         SubjectArgs::Client { command, common, .. } => (Subject::Adapter(command), common),
     })
@@ -176,7 +210,7 @@ fn check(subject: Subject, common: &Common) -> Result<Run, CheckError> {
     let requirements = Requirements::embedded()?;
     let selection = selection(common, &transcripts)?;
     let role = match &subject {
-        Subject::Served(role, _) => *role,
+        Subject::Served(role, ..) => *role,
         Subject::Adapter(_) | Subject::ByHand(_) => Role::Client,
     };
     if !transcripts.iter().any(|it| it.judges(role) && selection.has(it)) {
@@ -189,7 +223,13 @@ fn check(subject: Subject, common: &Common) -> Result<Run, CheckError> {
     let mut show = |text: &str| out.line(text);
     let mut place = None;
     let mut stage: Box<dyn Stage + '_> = match subject {
-        Subject::Served(role, source) => Box::new(SocketStage::new(role, source)),
+        Subject::Served(role, source, saboteur) => {
+            let stage = SocketStage::new(role, source);
+            Box::new(match saboteur {
+                Some(saboteur) => stage.sabotaged_by(saboteur),
+                None => stage,
+            })
+        }
         Subject::Adapter(command) => Box::new(adapter(&command, common)?),
         Subject::ByHand(Some(socket)) => Box::new(ByHandStage::new(socket, &mut show)),
         Subject::ByHand(None) => {

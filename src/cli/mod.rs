@@ -21,6 +21,7 @@ mod promote;
 mod proxy;
 mod reload;
 mod replay;
+mod sabotage;
 mod scale;
 mod schema;
 mod serve;
@@ -65,6 +66,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Proxy(proxy::ProxyArgs),
     Promote(promote::PromoteArgs),
+    Sabotage(sabotage::SabotageArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Proxy(args) => proxy::run(args),
         Command::Promote(args) => promote::run(args),
+        Command::Sabotage(args) => sabotage::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -8,10 +8,13 @@ use clap::Args;
 use super::config::refuse;
 use super::exit::Exit;
 use super::logging::{self, LogFile};
+use super::sabotage;
 use super::setting_flags::ConfigurationArgs;
 use super::title;
 use crate::arbiter::{Arbiter, ArbiterConfig, ArbiterError, CommandHooks};
+use crate::check::sabotage::Saboteur;
 use crate::config::{self, ConfigErrors, Environment, Hosts, Loaded, Settings};
+use crate::message::Role;
 
 /// Run an arbiter and its worker processes until SIGTERM.
 ///
@@ -22,6 +25,12 @@ use crate::config::{self, ConfigErrors, Environment, Hosts, Loaded, Settings};
 pub(super) struct ServeArgs {
     #[command(flatten)]
     configuration: ConfigurationArgs,
+    /// Break one rule of the protocol on purpose, to test clients against. `dirty sabotage list` shows the names.
+    ///
+    /// The arbiter itself is honest and listens elsewhere: a relay on the socket makes the mistakes. Commands such as
+    /// `dirty status` do not reach an arbiter behind it.
+    #[arg(long, value_name = "NAME", value_parser = sabotage::arbiter, help_heading = "Testing")]
+    sabotage: Option<&'static Saboteur>,
 }
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
@@ -35,7 +44,8 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
     match loaded.and_then(|(loaded, arbiter, log_file, hosts)| {
         warn(&loaded);
         let hooks = loaded.hooks(&hosts);
-        serve(arbiter, reloader(args, loaded.settings, hooks.clone(), hosts), hooks, log_file)
+        let saboteur = args.sabotage;
+        serve(arbiter, reloader(args, loaded.settings, hooks.clone(), hosts), hooks, log_file, saboteur)
     }) {
         Ok(()) => Exit::Ok.into(),
         Err(ServeError::Configuration(errors)) => refuse("dirty serve", &errors),
@@ -125,21 +135,27 @@ fn warn(loaded: &Loaded) {
 }
 
 fn serve(
-    config: ArbiterConfig,
+    mut config: ArbiterConfig,
     reload: impl Fn() -> Result<ArbiterConfig, String> + 'static,
     hooks: CommandHooks,
     log_file: Option<Arc<LogFile>>,
+    saboteur: Option<&'static Saboteur>,
 ) -> Result<(), ServeError> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(system("start the event loop"))?;
     let _context = runtime.enter();
     let summary = summary(&config);
+    let place = saboteur.map(|saboteur| sabotage::Place::take(saboteur, &mut config.socket));
+    let place = place.transpose().map_err(system("make room for a saboteur"))?;
     let mut arbiter = Arbiter::bind(config)?.with_reload(reload).with_hooks(hooks);
     if let Some(file) = log_file {
         arbiter = arbiter.on_reopen_logs(move || file.reopen());
     }
     // Whoever started us may not read this; that is no reason to stop.
-    let line = format!("listening on {}\n", arbiter.socket().display());
+    let relay = place.map(|place| place.relay(Role::Arbiter)).transpose();
+    let relay = relay.map_err(system("listen in the place of the arbiter"))?;
+    let socket = relay.as_ref().map_or(arbiter.socket(), |relay| relay.socket());
+    let line = format!("listening on {}\n", socket.display());
     let _ = std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes());
     tracing::info!("{summary}");
     Ok(runtime.block_on(arbiter.run())?)

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::check::delivery::Delivery;
 use crate::check::replay::Options;
+use crate::check::spelling::Spelling;
 use crate::check::subject::exit_with_all;
 
 /// How transcripts are played.
@@ -17,6 +18,9 @@ pub(super) struct PlayArgs {
     /// How bytes are handed to the kernel; no conforming peer can tell.
     #[arg(long, value_name = "HOW", default_value = "whole", value_parser = PossibleValuesParser::new(Delivery::ALL.map(Delivery::name)))]
     delivery: String,
+    /// How the messages of the kit are written; no conforming peer can tell.
+    #[arg(long, value_name = "HOW", default_value = "plain", value_parser = PossibleValuesParser::new(Spelling::ALL.map(Spelling::name)))]
+    spelling: String,
     /// Wait so many times longer for what is expected, on slow machines.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
     time_scale: f64,
@@ -26,7 +30,8 @@ impl PlayArgs {
     pub(super) fn options(&self) -> Options {
         // The parser has let nothing else pass.
         let delivery = self.delivery.parse().unwrap_or_default();
-        Options { delivery, time_scale: self.time_scale }
+        let spelling = self.spelling.parse().unwrap_or_default();
+        Options { delivery, spelling, time_scale: self.time_scale }
     }
 }
 

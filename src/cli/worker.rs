@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::title;
+use super::{sabotage, title};
 use crate::apps;
+use crate::check::sabotage::{Relay, Saboteur};
+use crate::message::Role;
 
 /// Run as a worker of an arbiter. Not for people: the arbiter starts it, and says what to do by environment variables.
 #[derive(Args)]
@@ -15,6 +17,9 @@ pub(super) struct WorkerArgs {
     /// What to log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", env = "DIRTY_LOG_LEVEL", default_value = "info")]
     log_level: LevelFilter,
+    /// Break one rule of the protocol on purpose. `dirty sabotage list` shows the names.
+    #[arg(long, value_name = "NAME", value_parser = sabotage::worker)]
+    sabotage: Option<&'static Saboteur>,
 }
 
 pub(super) fn run(args: WorkerArgs) -> ExitCode {
@@ -28,5 +33,14 @@ pub(super) fn run(args: WorkerArgs) -> ExitCode {
         .with_target(false)
         .without_time()
         .init();
-    apps::host().run()
+    let Some(saboteur) = args.sabotage else { return apps::host().run() };
+    let mut relay = None;
+    apps::host().run_behind(|socket| {
+        // The directory is this worker's own.
+        let honest = socket.with_extension("honest");
+        let public = std::mem::replace(socket, honest.clone());
+        tracing::warn!("sabotage: this worker is {}: {}", saboteur.name, saboteur.does);
+        relay = Some(Relay::start(Some(saboteur), Role::Worker, &public, &honest)?);
+        Ok(())
+    })
 }

@@ -1,6 +1,7 @@
 //! A worker as a process of its own: the contract with the arbiter that started it.
 
 use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,13 @@ impl Host {
     /// It writes nothing to stdout, and logs through `tracing`; where that goes is the program's choice, made before
     /// the call.
     pub fn run(self) -> ExitCode {
-        match run(self) {
+        self.run_behind(|_| Ok(()))
+    }
+
+    /// [`run`](Self::run) with something before the worker's socket: `before` may put another path in its place, and
+    /// answer for the one that the arbiter has given.
+    pub(crate) fn run_behind(self, before: impl FnOnce(&mut PathBuf) -> io::Result<()>) -> ExitCode {
+        match run(self, before) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 say(&format!("failed to start: {error}"));
@@ -44,7 +51,7 @@ impl Host {
     }
 }
 
-fn run(host: Host) -> Result<(), BootError> {
+fn run(host: Host, before: impl FnOnce(&mut PathBuf) -> io::Result<()>) -> Result<(), BootError> {
     // What `ps -e` and `top` show (LIFE-15); a program without that name works as well.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_name(c"dirty-worker");
@@ -52,9 +59,10 @@ fn run(host: Host) -> Result<(), BootError> {
         let what = what.to_owned();
         move |source| BootError::System { what, source }
     };
-    let setup = Setup::from_env()?;
+    let mut setup = Setup::from_env()?;
     let control = Control::new(setup.threads);
     start_signals(Arc::clone(&control)).map_err(system("wait for signals"))?;
+    before(&mut setup.socket).map_err(system("take another socket"))?;
     start_lifeline().map_err(system("watch standard input"))?;
     start_watchdog().map_err(system("start the watchdog"))?;
     let mut apps = host.boot(&setup, turn_to)?;

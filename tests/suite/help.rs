@@ -14,7 +14,7 @@ fn every_command_explains_itself() {
     insta::assert_snapshot!("dirty", help(&[]));
     for command in [
         "call", "check", "config", "drain", "explain", "golden", "lint", "promote", "proxy", "reload",
-        "replay", "scale", "schema", "serve", "status", "stream", "validate",
+        "replay", "sabotage", "scale", "schema", "serve", "status", "stream", "validate",
     ] {
         insta::assert_snapshot!(format!("dirty-{command}"), help(&[command]));
     }
@@ -28,7 +28,7 @@ fn completions_name_every_command() {
         let script = String::from_utf8(output.stdout).unwrap();
         for command in [
             "call", "check", "config", "demo", "drain", "explain", "golden", "lint", "promote", "proxy",
-            "reload", "replay", "scale", "schema", "serve", "status", "stream", "validate",
+            "reload", "replay", "sabotage", "scale", "schema", "serve", "status", "stream", "validate",
         ] {
             assert!(script.contains(command), "{shell}: {command}");
         }

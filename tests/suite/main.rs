@@ -60,6 +60,7 @@ mod python;
 mod python_package;
 mod replay;
 mod replayers;
+mod sabotage;
 mod schema_loop;
 mod scripted;
 mod served;

@@ -7,6 +7,7 @@ use super::{Status, counts, entries, verdict_text};
 use crate::check::failure::Failure;
 use crate::check::requirements::Requirements;
 use crate::check::run::{Counts, Played, Run, Verdict};
+use crate::check::sabotage::{Matrix, Saboteur};
 use crate::check::trace::{Event, What};
 use crate::check::transcript::Level;
 use crate::check::value::excerpt;
@@ -156,6 +157,10 @@ pub fn summary(run: &Run, requirements: &Requirements) -> String {
         );
         text.push_str(&wrapped(&problem, 0, 2));
     }
+    if let Some(saboteur) = resembled(run) {
+        let what = format!("resembles the saboteur {}: {}", saboteur.name, saboteur.does);
+        text.push_str(&wrapped(&what, 0, 2));
+    }
     let _ = writeln!(text, "{}", verdict_text(run));
     text
 }
@@ -169,6 +174,13 @@ fn tally(counts: Counts) -> String {
         }
     }
     text
+}
+
+/// The saboteur whose failures are most like those of the run.
+fn resembled(run: &Run) -> Option<&'static Saboteur> {
+    let played: Vec<&str> = run.played.iter().map(|it| it.transcript.id.as_str()).collect();
+    let failed: Vec<&str> = run.failures().map(|(it, _)| it.transcript.id.as_str()).collect();
+    Matrix::embedded().ok()?.resembles(run.role, &played, &failed)
 }
 
 /// `text` in lines of [`WIDTH`], the first indented by `first`, the others by `rest`: broken behind spaces and commas,

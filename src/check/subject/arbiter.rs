@@ -81,7 +81,7 @@ fn listening(mut process: Process, socket: PathBuf) -> Result<Running, SubjectEr
     if !line.starts_with(b"listening on ") {
         return Err(process.odd(String::from_utf8_lossy(line.trim_ascii_end()).into_owned(), EXPECTED));
     }
-    Ok(Running { socket, process: Some(process), _notifications: None })
+    Ok(Running { socket, process: Some(process), _notifications: None, relay: None })
 }
 
 /// Hides the settings of this process's environment from a program.

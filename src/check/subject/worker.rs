@@ -53,5 +53,5 @@ pub(super) fn start(command: &[OsString], setup: &Setup) -> Result<Running, Subj
         }
     }
     notifications.drain().map_err(system("read notifications"))?;
-    Ok(Running { socket, process: Some(process), _notifications: Some(notifications) })
+    Ok(Running { socket, process: Some(process), _notifications: Some(notifications), relay: None })
 }

@@ -45,6 +45,9 @@ pub struct Requirement {
     /// Why it can never be proved by a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untestable: Option<String>,
+    /// Why no transcript can show it and tests alone prove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_transcript: Option<String>,
 }
 
 impl Requirement {
