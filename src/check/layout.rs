@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use super::value::Value;
 
 /// The members of a transcript, in the order in which they stand.
-pub const MEMBERS: [&str; 13] = [
+pub const MEMBERS: [&str; 14] = [
     "format",
     "id",
     "title",
     "proves",
     "roles",
+    "level",
     "needs",
     "setup",
     "vars",

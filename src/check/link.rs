@@ -149,6 +149,18 @@ impl Links {
         }
     }
 
+    /// Whether there is a connection that belongs to no label.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.links.keys().any(|label| label.starts_with(SURPLUS))
+    }
+
+    /// Gives a label to a connection that had none, if there is one.
+    pub(super) fn adopt_surplus(&mut self, label: &str) -> bool {
+        let surplus = self.links.keys().find(|known| known.starts_with(SURPLUS)).cloned();
+        let link = surplus.and_then(|known| self.links.remove(&known));
+        link.map(|link| self.links.insert(label.to_string(), link)).is_some()
+    }
+
     /// From now on, or no more, connections that a client under test opens belong to no label.
     pub(super) fn watch_surplus(&mut self, watch: bool) {
         self.surplus = watch;

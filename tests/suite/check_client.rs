@@ -116,6 +116,36 @@ fn the_adapter_of_the_page_works() {
     assert!(stdout.contains("\n  L2 streams and cancel: ") && !stdout.contains("\n  L3 "), "{stdout}");
 }
 
+/// A client that opens a connection for each call.
+const ONE_CALL_EACH: &str = r#"
+import json, os, sys
+from dirty_arbiter import DirtyClient, DirtyError
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+say(hello={"adapter": "dirty-adapter/1", "name": "one call each", "version": "1", "lacks": ["multiplex", "call-timeout", "hints"]})
+for line in sys.stdin:
+    call = json.loads(line)
+    with DirtyClient(os.environ["DIRTY_SOCKET"]) as client:
+        try:
+            say(call=call["call"], returns=client.execute(call["app_path"], call["action"], *call["args"], **call["kwargs"]))
+        except DirtyError as error:
+            say(call=call["call"], raises={"error_type": type(error).__name__, "message": error.message, "details": error.details})
+"#;
+
+#[test]
+fn a_client_may_open_a_connection_for_each_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = folder.path().join("adapter.py");
+    std::fs::write(&adapter, ONE_CALL_EACH).unwrap();
+    let program = [Path::new("python3"), &adapter];
+    let package = [("PYTHONPATH", root().join("python"))];
+    let only = ["--only", "client/error-app", "--only", "client/error-unknown-type", "--time-scale", "10"];
+    let (code, stdout, stderr) = check(&only, &program, &package);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
 /// The lines on both sides are what the schema says.
 #[test]
 fn the_lines_fit_their_schema() {

@@ -141,6 +141,11 @@ fn the_worker_does_what_the_page_says() {
     compare("worker");
 }
 
+#[test]
+fn the_client_does_what_the_page_says() {
+    compare("client");
+}
+
 /// The page, made of the outcome, the notes and the registry.
 fn page() -> String {
     let (outcome, notes) = (json(outcome_file()), notes());

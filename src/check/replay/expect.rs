@@ -14,6 +14,9 @@ use crate::check::value::Value;
 use crate::message::Role;
 use crate::wire::Frame;
 
+/// How long the end of a connection may take that was closed before another was opened.
+const MOMENT: Duration = Duration::from_millis(100);
+
 impl Player<'_> {
     pub(super) fn expect(&mut self, step: &WireStep, by: Role) -> Played<()> {
         let within = self.scaled(step.within);
@@ -85,6 +88,9 @@ impl Player<'_> {
 
     fn expect_message(&mut self, on: &str, by: Role, template: &Template, within: Duration) -> Played<()> {
         let deadline = Instant::now() + within;
+        if self.role == Role::Client && is_request(template) {
+            self.follow(on, &template.describe(), deadline)?;
+        }
         let frame = self.read_frame(on, by, &template.describe(), within, deadline)?;
         let mut trial = self.bindings.clone();
         let value = self.judged(&frame, by, |value| match_message(template, value, &mut trial).is_ok())?;
@@ -93,6 +99,44 @@ impl Player<'_> {
         let mut departed = |requirement, mismatch| departures.push(Departure { requirement, step, mismatch });
         match_but_for(template, &value, &mut self.bindings, &self.transcript.proves, &mut departed)
             .map_err(Problem::Mismatch)
+    }
+
+    /// A client that is about to call may have closed its connection between two frames and opened another: nothing obliges
+    /// it to keep one for the next call.
+    fn follow(&mut self, on: &str, wanted: &str, deadline: Instant) -> Played<()> {
+        // Who opens another before the end of this one has come is given a moment: the two are on their way.
+        let mut until = deadline;
+        loop {
+            if self.links.has_surplus() {
+                until = until.min(Instant::now() + MOMENT);
+            }
+            let link = self.link(on)?;
+            if !link.buffered().is_empty() || Instant::now() >= until {
+                return Ok(());
+            }
+            if link.ended() {
+                // What it closed in the middle of is told by who reads it.
+                if link.finish().is_err() {
+                    return Ok(());
+                }
+                self.note_end(on, self.role);
+                return self.reopened(on, wanted, deadline.min(Instant::now() + 10 * MOMENT));
+            }
+            self.pump(on, until)?;
+        }
+    }
+
+    /// Waits for the connection that a client opens in place of the one that it has closed.
+    fn reopened(&mut self, on: &str, wanted: &str, until: Instant) -> Played<()> {
+        let failed = |error: std::io::Error| Problem::Connect(error.to_string());
+        while !self.links.adopt_surplus(on) && !self.links.accept(on).map_err(failed)? {
+            if Instant::now() >= until {
+                return Err(Problem::Ended { wanted: wanted.to_string() });
+            }
+            self.pump(on, until)?;
+        }
+        self.note(on, self.role, What::Open);
+        Ok(())
     }
 
     pub(super) fn expect_unordered(&mut self, step: &Unordered, by: Role) -> Played<()> {
@@ -235,4 +279,11 @@ impl Player<'_> {
         self.note(on, by, shown);
         Problem::Unexpected { got, wanted: wanted.to_string() }
     }
+}
+
+/// Whether a template is that of a request.
+fn is_request(template: &Template) -> bool {
+    let Template::Object { members, .. } = template else { return false };
+    let kind = members.iter().find(|(name, _)| name.lossy() == "type").map(|(_, kind)| kind);
+    matches!(kind, Some(Template::Exact(kind)) if kind.as_str() == Some("request"))
 }
