@@ -116,7 +116,7 @@ impl CommandHooks {
 
     /// Sets a file with Python functions. Those called `on_dirty_starting` and `dirty_worker_exit` are called here, after
     /// the command for the same hook, by `python -m dirty_arbiter.hooks`; the other two are called by the workers, if
-    /// [they are told of the file](super::ArbiterConfig::hooks_file) (LIFE-19). The file is read anew each time.
+    /// [they are told of the file](crate::arbiter::ArbiterConfig::hooks_file) (LIFE-19). The file is read anew each time.
     #[must_use]
     pub fn with_hooks_file(self, python: impl Into<OsString>, path: impl Into<PathBuf>) -> Self {
         self.commands().file = Some(HooksFile { python: python.into(), path: path.into() });

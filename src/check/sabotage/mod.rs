@@ -1,7 +1,7 @@
 //! Saboteurs: roles that break one rule each, so that it can be shown that the corpus notices.
 //!
-//! A saboteur is an honest role with a [relay] before it, on the way of all its frames, which drops, doubles, delays,
-//! rewrites or closes. The reference implementation knows nothing of it: what a [fault] does, it does on the wire.
+//! A saboteur is an honest role with a relay before it, on the way of all its frames, which drops, doubles, delays,
+//! rewrites or closes. The reference implementation knows nothing of it: what a fault does, it does on the wire.
 //! [`Saboteur::all`] lists them, [`Matrix`] says which transcripts catch which of them.
 
 use crate::message::Role;
