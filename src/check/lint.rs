@@ -9,7 +9,7 @@ use super::fields::place;
 use super::layout::canonical;
 use super::requirements::Requirements;
 use super::template::{Bindings, Template};
-use super::transcript::{Step, Transcript};
+use super::transcript::{Level, Step, Transcript};
 use super::validate::{Excerpt, excerpt};
 use super::value::Value;
 
@@ -94,6 +94,9 @@ impl Linter {
         let mut member = |pointer: &str, problem: String| {
             report(offset_of(text, pointer), format!("{}{problem}", at(pointer)));
         };
+        if transcript.level.is_none() {
+            member("", format!("no level: expected one of {}", Level::ALL.map(Level::name).join(", ")));
+        }
         self.id(file, &transcript, &mut member);
         self.title(file, &transcript, &mut member);
         self.proves(&transcript, &mut member);

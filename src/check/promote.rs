@@ -9,7 +9,7 @@ use super::blame;
 use super::layout::canonical;
 use super::lint::UNWRITTEN;
 use super::trace_file::{Closing, Event, TraceFile, What, hex};
-use super::transcript::FORMAT;
+use super::transcript::{FORMAT, Level};
 use super::value::{Object, Text, Value};
 use crate::message::Role;
 use crate::wire::HEADER_LEN;
@@ -243,6 +243,8 @@ impl Writer {
         member("title", Value::string(format!("{UNWRITTEN} what this conversation shows, in one sentence.")));
         member("proves", strings(&proves));
         member("roles", strings(&roles));
+        let streams = ["chunk", "end", "cancel"].iter().any(|kind| self.kinds.contains(*kind));
+        member("level", Value::string(if streams { Level::L2 } else { Level::L1 }.name()));
         let vars = self.templates.vars();
         if !vars.is_empty() {
             member("vars", Value::Object(vars));

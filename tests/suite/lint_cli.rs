@@ -20,6 +20,7 @@ const GOOD: &str = r#"{
   "title": "A call is answered.",
   "proves": ["CALL-1"],
   "roles": ["arbiter"],
+  "level": "L1",
   "vars": {"r1": "r-1"},
   "since": "0.1.0",
   "steps": [
@@ -73,28 +74,29 @@ fn every_rule_is_seen_to_be_broken_at_its_place() {
         (
             "\"r-1\"}",
             "\"r-1\", \"r2\": 2}",
-            "7:11: /vars: variable \"r2\" is used nowhere: expected a step that does",
+            "8:11: /vars: variable \"r2\" is used nowhere: expected a step that does",
         ),
         (
             "  \"vars\": {\"r1\": \"r-1\"},\n",
             "",
-            "9:5: step 1: /steps/0: sends {\"$var\": \"r1\"} to an arbiter before it has a value: expected it in `vars`",
+            "10:5: step 1: /steps/0: sends {\"$var\": \"r1\"} to an arbiter before it has a value: expected it in `vars`",
         ),
         (
             "\"type\": \"end\"",
             "\"type\": \"ends\"",
-            "11:5: step 2: /steps/1: bad message at /type: unknown message type \"ends\" (MSG-11); expected `malformed` to announce it",
+            "12:5: step 2: /steps/1: bad message at /type: unknown message type \"ends\" (MSG-11); expected `malformed` to announce it",
         ),
         (
             "\"0.1.0\",",
             "\"0.1.0\",\n  \"malformed\": true,",
-            "9:16: /malformed: no message breaks the schema: expected it to be left out",
+            "10:16: /malformed: no message breaks the schema: expected it to be left out",
         ),
         (
             "\"on\": \"c1\", \"from\": \"arbiter\"",
             "\"on\":\"c1\", \"from\": \"arbiter\"",
-            "11:11: not the canonical layout: `dirty lint --fix` writes it",
+            "12:11: not the canonical layout: `dirty lint --fix` writes it",
         ),
+        ("  \"level\": \"L1\",\n", "", "1:1: no level: expected one of L0, L1, L2, L3"),
         ("  \"since\": \"0.1.0\",\n  \"steps\"", "  \"steps\"", ""),
     ] {
         let broken = good().replacen(from, to, 1);

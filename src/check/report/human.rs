@@ -12,6 +12,9 @@ use crate::check::trace::{Event, What};
 use crate::check::transcript::Level;
 use crate::check::value::excerpt;
 
+/// How many transcripts have to fail before they resemble anything: one looks like many.
+const ENOUGH: usize = 2;
+
 /// How wide a conversation is, in characters.
 const WIDTH: usize = 110;
 
@@ -157,8 +160,13 @@ pub fn summary(run: &Run, requirements: &Requirements) -> String {
         );
         text.push_str(&wrapped(&problem, 0, 2));
     }
-    if let Some(saboteur) = resembled(run) {
-        let what = format!("resembles the saboteur {}: {}", saboteur.name, saboteur.does);
+    if let [saboteur, others @ ..] = &resembled(run)[..] {
+        let others = match others {
+            [] => String::new(),
+            [other] => format!(" (or {})", other.name),
+            others => format!(" (or one of {} others that fail the same of these)", others.len()),
+        };
+        let what = format!("resembles the saboteur {}{others}: {}", saboteur.name, saboteur.does);
         text.push_str(&wrapped(&what, 0, 2));
     }
     let _ = writeln!(text, "{}", verdict_text(run));
@@ -177,10 +185,14 @@ fn tally(counts: Counts) -> String {
 }
 
 /// The saboteur whose failures are most like those of the run.
-fn resembled(run: &Run) -> Option<&'static Saboteur> {
+fn resembled(run: &Run) -> Vec<&'static Saboteur> {
     let played: Vec<&str> = run.played.iter().map(|it| it.transcript.id.as_str()).collect();
     let failed: Vec<&str> = run.failures().map(|(it, _)| it.transcript.id.as_str()).collect();
-    Matrix::embedded().ok()?.resembles(run.role, &played, &failed)
+    if failed.len() < ENOUGH {
+        return Vec::new();
+    }
+    let matrix = Matrix::embedded();
+    matrix.map(|matrix| matrix.resembled(run.role, &played, &failed)).unwrap_or_default()
 }
 
 /// `text` in lines of [`WIDTH`], the first indented by `first`, the others by `rest`: broken behind spaces and commas,

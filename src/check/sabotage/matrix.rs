@@ -112,25 +112,22 @@ impl Matrix {
         catches.map(|catch| catch.saboteur)
     }
 
-    /// The saboteur whose failures are most like those of a run of `role` in which, of the transcripts `played`,
-    /// those of `failed` did not pass. None when none is much like it.
-    pub fn resembles(&self, role: Role, played: &[&str], failed: &[&str]) -> Option<&'static Saboteur> {
+    /// The saboteurs whose failures are most like those of a run of `role` in which, of the transcripts `played`, those
+    /// of `failed` did not pass; the one that does least harm elsewhere first. None when none is much like it.
+    pub fn resembled(&self, role: Role, played: &[&str], failed: &[&str]) -> Vec<&'static Saboteur> {
         let failed: BTreeSet<&str> = failed.iter().copied().collect();
-        let mut best: Option<(f64, &Catch)> = None;
-        for catch in self.catches.iter().filter(|catch| catch.role == role) {
+        let likeness = |catch: &Catch| {
             let caught = catch.transcripts.iter().map(String::as_str).filter(|id| played.contains(id));
             let caught: BTreeSet<&str> = caught.collect();
-            let common = caught.intersection(&failed).count() as f64;
-            let likeness = common / caught.union(&failed).count().max(1) as f64;
-            // Of two that are as much like it, the one that does less harm elsewhere.
-            let better = best.is_none_or(|(most, other)| {
-                likeness > most || likeness >= most && catch.transcripts.len() < other.transcripts.len()
-            });
-            if likeness >= LIKENESS && better {
-                best = Some((likeness, catch));
-            }
-        }
-        best.map(|(_, catch)| catch.saboteur)
+            caught.intersection(&failed).count() as f64 / caught.union(&failed).count().max(1) as f64
+        };
+        let of_role = self.catches.iter().filter(|catch| catch.role == role);
+        let judged: Vec<(f64, &Catch)> = of_role.map(|catch| (likeness(catch), catch)).collect();
+        let most = judged.iter().map(|(likeness, _)| *likeness).fold(LIKENESS, f64::max);
+        let mut best: Vec<&Catch> =
+            judged.into_iter().filter(|(likeness, _)| *likeness >= most).map(|(_, catch)| catch).collect();
+        best.sort_by_key(|catch| catch.transcripts.len());
+        best.into_iter().map(|catch| catch.saboteur).collect()
     }
 }
 
