@@ -1,6 +1,7 @@
 //! The vectors as other languages see them: validators of Python and Node, fetched once with pinned versions.
 //!
-//! A language that is missing is a failure: a check that skips itself proves nothing. Go alone may be missing, see [`go`].
+//! A language that is missing is a failure: a check that skips itself proves nothing. Go alone may be missing, see
+//! [`is_there`].
 
 use std::fs;
 use std::io::Write as _;
@@ -22,20 +23,25 @@ pub fn target(name: &str) -> PathBuf {
     folder
 }
 
-/// The command `go`, with its caches under the target directory and no network.
-///
-/// Go is the one language that a machine may lack; then this says so, past the capture of output, unless
-/// `DIRTY_REQUIRE_GO` is set, as the gate does.
+/// Whether a program is there that a machine may lack. If not, this says so, past the capture of output; where
+/// `DIRTY_REQUIRE_ALL` is set, as the gate does, that is a failure.
+pub fn is_there(program: &str, package: &str, what: &str) -> bool {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return true;
+    }
+    let missing = format!("NOT RUN: {what}: `{program}` is missing (Debian: apt-get install {package})");
+    assert!(std::env::var_os("DIRTY_REQUIRE_ALL").is_none(), "{missing}");
+    let mut uncaptured = std::io::stderr();
+    writeln!(uncaptured, "{missing}").unwrap();
+    false
+}
+
+/// The command `go`, with its caches under the target directory and no network; nothing where Go is missing.
 pub fn go(what: &str) -> Option<Command> {
-    let mut go = Command::new("go");
-    let found = Command::new("go").arg("version").output().is_ok_and(|it| it.status.success());
-    if !found {
-        let missing = format!("NOT RUN: {what}: `go` is missing (Debian: apt-get install golang-go)");
-        assert!(std::env::var_os("DIRTY_REQUIRE_GO").is_none(), "{missing}");
-        let mut uncaptured = std::io::stderr();
-        writeln!(uncaptured, "{missing}").unwrap();
+    if !is_there("go", "golang-go", what) {
         return None;
     }
+    let mut go = Command::new("go");
     go.env("GOCACHE", target("go-cache"))
         .env("GOFLAGS", "-mod=mod")
         .env("GOPROXY", "off")
