@@ -14,35 +14,52 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"reflect"
-	"strconv"
+	"regexp"
 	"strings"
 	"time"
 )
 
 type object = map[string]any
 
-var operators = " $var $any $like $opt $open $lit "
+type step struct {
+	From, On, Raw string
+	Msg           any
+	Pad           struct{ Byte, Count int }
+	Close         bool
+	Quiet         time.Duration `json:"quiet_ms"`
+	Within        time.Duration `json:"within_ms"`
+	After         time.Duration `json:"after_ms"`
+	Unordered     []step
+}
+
+type transcript struct { // or a case of golden/matcher.json
+	ID           string
+	Roles, Needs []string
+	Steps        []step
+	Vars, Binds  object
+	Want, Got    any
+	Match        bool
+}
+
+func check(ok bool, format string, args ...any) { // a panic ends the transcript, see `play`
+	if !ok {
+		panic(fmt.Sprintf(format, args...))
+	}
+}
+
+var isOperator = regexp.MustCompile(`^\$(var|any|like|opt|open|lit)$`).MatchString
 
 func operator(t any) (string, any) {
-	if members, ok := t.(object); ok && len(members) == 1 {
-		for name, inner := range members {
-			if strings.Contains(operators, " "+name+" ") {
-				return name, inner
-			}
+	members, _ := t.(object)
+	for name, inner := range members {
+		if len(members) == 1 && isOperator(name) {
+			return name, inner
 		}
 	}
 	return "", t
-}
-
-func number(text any) (*big.Int, float64, bool) { // an integer as such, and every number as a double
-	n, ok := text.(json.Number)
-	double, _ := n.Float64()
-	integer, _ := new(big.Int).SetString(n.String(), 10)
-	return integer, double, ok
 }
 
 // Whether `got` fits the template. Writes into `binds`, also when it does not fit: give it a copy.
@@ -50,271 +67,224 @@ func matches(want, got any, binds object, literal, opened bool) bool {
 	name, inner := operator(want)
 	switch {
 	case literal || name == "":
-	case name == "$var":
+	case name == "$any" || name == "$like":
+		return name == "$any" || reflect.TypeOf(inner) == reflect.TypeOf(got)
+	case name != "$var":
+		return matches(inner, got, binds, name == "$lit", name == "$open")
+	default:
 		if _, known := binds[inner.(string)]; !known {
 			binds[inner.(string)] = got
 		}
+		ok := true
 		for key, value := range binds {
-			if (key == inner) != matches(value, got, object{}, true, false) {
-				return false
-			}
+			ok = ok && (key == inner) == matches(value, got, nil, true, false)
 		}
-		return true
-	case name == "$any" || name == "$like":
-		return name == "$any" || reflect.TypeOf(inner) == reflect.TypeOf(got)
-	default:
-		return matches(inner, got, binds, name == "$lit", name == "$open")
+		return ok
 	}
 	switch want := want.(type) {
-	case json.Number:
-		integer, double, _ := number(want)
-		other, also, ok := number(got)
-		return ok && (integer != nil && other != nil && integer.Cmp(other) == 0 || (integer == nil || other == nil) && double == also)
+	case json.Number: // integers are equal by their digits (or 0 and -0), other pairs as doubles
+		other, ok := got.(json.Number)
+		a, _ := want.Float64()
+		b, _ := other.Float64()
+		return ok && a == b && (want == other || a == 0 || strings.ContainsAny(string(want+other), ".eE"))
 	case []any:
 		items, ok := got.([]any)
+		ok = ok && len(items) == len(want)
 		for i := 0; ok && i < len(want); i++ {
-			ok = len(items) == len(want) && matches(want[i], items[i], binds, literal, false)
+			ok = matches(want[i], items[i], binds, literal, false)
 		}
-		return ok && len(items) == len(want)
+		return ok
 	case object:
 		members, ok := got.(object)
-		for key, value := range want {
-			inner, there := members[key]
-			optional, _ := operator(value)
-			ok = ok && (there && matches(value, inner, binds, literal, false) || !there && !literal && optional == "$opt")
-		}
 		for key := range members {
-			_, there := want[key]
-			ok = ok && (there || opened)
+			_, named := want[key]
+			ok = ok && (named || opened)
+		}
+		for key, value := range want {
+			member, there := members[key]
+			name, _ := operator(value)
+			absent := !there && !literal && name == "$opt"
+			ok = ok && (absent || there && matches(value, member, binds, literal, false))
 		}
 		return ok
 	}
 	return want == got
 }
 
-func render(t any, binds, vars object) any {
+func fits(want, got any, binds object) bool { // binds nothing when it does not fit
+	tried := object{}
+	for name, value := range binds {
+		tried[name] = value
+	}
+	ok := matches(want, got, tried, false, true)
+	for name, value := range tried {
+		if ok {
+			binds[name] = value
+		}
+	}
+	return ok
+}
+
+func render(t any, binds, vars object) any { // in place: a step is sent once
 	name, t := operator(t)
-	if _, known := binds[fmt.Sprint(t)]; name == "$var" && !known {
-		binds[t.(string)] = vars[t.(string)]
-	}
-	if name == "$var" {
-		return binds[t.(string)]
-	}
-	if name == "$lit" || name == "$any" || name == "$like" {
+	switch variable, _ := t.(string); name {
+	case "$var":
+		if _, known := binds[variable]; !known {
+			binds[variable] = vars[variable]
+		}
+		return binds[variable]
+	case "$lit", "$any", "$like":
 		return t
 	}
-	switch t := t.(type) {
-	case []any:
-		out := make([]any, len(t))
-		for i := range t {
-			out[i] = render(t[i], binds, vars)
-		}
-		return out
-	case object:
-		out := object{}
-		for key := range t {
-			out[key] = render(t[key], binds, vars)
-		}
-		return out
+	items, _ := t.([]any)
+	for i := range items {
+		items[i] = render(items[i], binds, vars)
+	}
+	members, _ := t.(object)
+	for key := range members {
+		members[key] = render(members[key], binds, vars)
 	}
 	return t
 }
 
-func milliseconds(step object, name string, otherwise int64) time.Duration {
-	if n, ok := step[name].(json.Number); ok {
-		otherwise, _ = n.Int64()
-	}
-	return time.Duration(otherwise) * time.Millisecond
+func raw(it step) []byte {
+	out, _ := hex.DecodeString(it.Raw)
+	return append(out, bytes.Repeat([]byte{byte(it.Pad.Byte)}, it.Pad.Count)...)
 }
 
-func raw(step object) []byte {
-	text, _ := step["raw"].(string)
-	out, _ := hex.DecodeString(text)
-	if pad, ok := step["pad"].(object); ok {
-		_, value, _ := number(pad["byte"])
-		_, count, _ := number(pad["count"])
-		out = append(out, bytes.Repeat([]byte{byte(value)}, int(count))...)
-	}
-	return out
-}
-
-func read(from net.Conn, count int) ([]byte, error) { // so many bytes, or fewer when the connection ends
-	out := make([]byte, count)
-	n, err := io.ReadFull(from, out)
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
-	}
-	return out[:n], err
-}
-
-func parse(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
+func parse(from io.Reader, into any) {
+	decoder := json.NewDecoder(from)
 	decoder.UseNumber()
-	return decoder.Decode(into)
+	err := decoder.Decode(into)
+	check(err == nil, "no JSON: %v", err)
 }
 
-func expect(from net.Conn, step, binds object) error {
-	patience := milliseconds(step, "within_ms", 5000)
-	if scale, err := strconv.Atoi(os.Getenv("TIME_SCALE")); err == nil {
-		patience *= time.Duration(scale)
+func expect(from net.Conn, it step, binds object) {
+	scale, waiting := 1.0, it.Unordered
+	fmt.Sscan(os.Getenv("TIME_SCALE"), &scale)
+	switch {
+	case it.Quiet > 0:
+		it.Within, scale = it.Quiet, 1
+	case it.Within == 0:
+		it.Within = 5000
 	}
-	from.SetReadDeadline(time.Now().Add(milliseconds(step, "quiet_ms", patience.Milliseconds())))
-	if step["quiet_ms"] != nil {
-		if got, err := read(from, 1); err == nil {
-			return fmt.Errorf("not silence but %x or the end", got)
+	from.SetReadDeadline(time.Now().Add(time.Duration(float64(it.Within*time.Millisecond) * scale)))
+	if it.Msg != nil {
+		waiting = []step{it}
+	} else if len(waiting) == 0 {
+		want := raw(it) // empty with `quiet_ms` and `close`: no byte may come
+		got := bytes.Repeat([]byte{0}, len(want))
+		if len(want) == 0 {
+			got = []byte{0}
 		}
-		return nil
+		n, err := io.ReadFull(from, got)
+		silent := errors.Is(err, os.ErrDeadlineExceeded)
+		check(silent == (it.Quiet > 0) && bytes.Equal(got[:n], want), "not %x but %x, %v", want, got[:n], err)
 	}
-	waiting, several := step["unordered"].([]any)
-	if step["msg"] != nil {
-		waiting = []any{step}
-	} else if !several {
-		want := raw(step)
-		count := len(want)
-		if count == 0 { // `close`: the end, and no byte before it
-			count = 1
-		}
-		got, err := read(from, count)
-		if err == nil && !bytes.Equal(got, want) {
-			err = fmt.Errorf("not %x but %x", want, got)
-		}
-		return err
-	}
-next:
 	for len(waiting) > 0 {
-		header, err := read(from, 4)
-		if err != nil || len(header) < 4 {
-			return fmt.Errorf("no frame but %x, %v", header, err)
-		}
-		payload, err := read(from, int(binary.BigEndian.Uint32(header)))
+		var size uint32
+		err := binary.Read(from, binary.BigEndian, &size)
+		check(err == nil, "no frame: %v", err)
 		var got any
-		if err == nil {
-			err = parse(payload, &got)
+		payload, err := io.ReadAll(io.LimitReader(from, int64(size)))
+		check(err == nil && len(payload) == int(size), "a truncated frame: %q, %v", payload, err)
+		parse(bytes.NewReader(payload), &got)
+		found := 0
+		for found < len(waiting) && !fits(waiting[found].Msg, got, binds) {
+			found++
 		}
-		if err != nil {
-			return err
-		}
-		for i, inner := range waiting {
-			tried := object{}
-			for name, value := range binds {
-				tried[name] = value
-			}
-			if matches(inner.(object)["msg"], got, tried, false, true) {
-				for name, value := range tried {
-					binds[name] = value
-				}
-				waiting = append(append([]any{}, waiting[:i]...), waiting[i+1:]...)
-				continue next
-			}
-		}
-		return fmt.Errorf("no match for %s", payload)
+		check(found < len(waiting), "no match for %s", payload)
+		waiting = append(waiting[:found], waiting[found+1:]...)
 	}
-	return nil
 }
 
-func send(to net.Conn, step, binds, vars object) error {
-	time.Sleep(milliseconds(step, "after_ms", 0))
-	if step["close"] != nil {
-		return to.Close()
+func send(to net.Conn, it step, binds, vars object) {
+	time.Sleep(it.After * time.Millisecond)
+	if it.Close {
+		to.Close()
+		return
 	}
-	frame := raw(step)
-	if step["msg"] != nil {
-		payload, _ := json.Marshal(render(step["msg"], binds, vars))
+	frame := raw(it)
+	if it.Msg != nil {
+		payload, _ := json.Marshal(render(it.Msg, binds, vars))
 		frame = append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
 	}
 	to.SetWriteDeadline(time.Now().Add(30 * time.Second)) // for a subject that does not read
 	_, err := to.Write(frame)
-	return err
+	check(err == nil, "not written: %v", err)
 }
 
-func play(transcript object, role, path string) error {
-	binds, connections := object{}, map[string]net.Conn{}
-	vars, _ := transcript["vars"].(object)
-	steps := transcript["steps"].([]any)
-	for _, step := range steps {
-		if role == "worker" && step.(object)["from"] == "client" {
-			role = "arbiter" // read one hop on
+func play(it transcript, role, path string) (why any) {
+	at, binds, connections := 0, object{}, map[string]net.Conn{}
+	defer func() {
+		if why = recover(); why != nil {
+			why = fmt.Sprintf("step %d: %v", at+1, why)
+		}
+		for _, connection := range connections {
+			connection.Close()
+		}
+	}()
+	for _, step := range it.Steps {
+		if step.From == "client" {
+			role = "arbiter" // a worker is read one hop on
 		}
 	}
-	for _, step := range steps {
-		step := step.(object)
-		if step["from"] == nil {
-			continue
+	for i, step := range it.Steps {
+		at = i
+		if _, open := connections[step.On]; step.From != "" && !open {
+			connection, err := net.Dial("unix", path)
+			check(err == nil, "not connected: %v", err)
+			connections[step.On] = connection
 		}
-		connection, err := connections[step["on"].(string)], error(nil)
-		if connection == nil {
-			if connection, err = net.Dial("unix", path); err != nil {
-				return err
-			}
-			defer connection.Close()
-			connections[step["on"].(string)] = connection
-		}
-		if step["from"] == role {
-			err = expect(connection, step, binds)
-		} else {
-			err = send(connection, step, binds, vars)
-		}
-		if err != nil {
-			text, _ := json.Marshal(step)
-			return fmt.Errorf("%.300s: %w", text, err)
+		if step.From == role {
+			expect(connections[step.On], step, binds)
+		} else if step.From != "" {
+			send(connections[step.On], step, binds, it.Vars)
 		}
 	}
 	return nil
 }
 
-func judge(it object) error {
-	binds, bound := it["binds"], object{}
-	if binds == nil {
-		binds = object{}
+func judge(it transcript) any {
+	bound := object{}
+	fits := matches(it.Want, it.Got, bound, false, true)
+	if fits == it.Match && (!fits || len(bound)+len(it.Binds) == 0 || reflect.DeepEqual(bound, it.Binds)) {
+		return nil
 	}
-	fits := matches(it["want"], it["got"], bound, false, true)
-	if fits != it["match"] || fits && !matches(binds, bound, object{}, true, false) {
-		return errors.New("another verdict")
-	}
-	return nil
+	return "another verdict"
 }
 
 func load(file string, into any) {
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = parse(text, into)
-	}
-	if err != nil {
-		panic(err)
-	}
+	text, err := os.Open(file)
+	check(err == nil, "%v", err)
+	parse(text, into)
 }
 
 func main() {
-	if len(os.Args) < 3 {
-		panic("replay ROLE SOCKET [-FEATURE...] FILE... | replay --matcher FILE")
-	}
-	total, failed := 0, 0
-	tell := func(it object, why error) {
+	check(len(os.Args) > 2, "replay ROLE SOCKET [-FEATURE...] FILE... | replay --matcher FILE")
+	role, words, total, failed := os.Args[1], strings.Join(os.Args, " ")+" ", 0, 0
+	tell := func(it transcript, why any) {
 		total++
 		if why != nil {
 			failed++
-			fmt.Println("FAILED", it["id"], why)
+			fmt.Println("FAILED", it.ID, why)
 		}
 	}
-	role, lacks := os.Args[1], " "
+	var cases []transcript
 	if role == "--matcher" {
-		var cases []object
 		load(os.Args[2], &cases)
-		for _, it := range cases {
-			tell(it, judge(it))
-		}
 	}
-	for _, word := range os.Args[3:] {
-		if word[0] == '-' {
-			lacks += word[1:] + " "
-			continue
+	for _, it := range cases {
+		tell(it, judge(it))
+	}
+	for _, file := range os.Args[3:] {
+		var it transcript
+		if file[0] != '-' {
+			load(file, &it)
 		}
-		var it object
-		load(word, &it)
-		needs, _ := it["needs"].([]any)
-		plays := strings.Contains(fmt.Sprint(it["roles"]), role)
-		for _, feature := range needs {
-			plays = plays && !strings.Contains(lacks, fmt.Sprintf(" %v ", feature))
+		plays := strings.Contains(strings.Join(it.Roles, " "), role)
+		for _, feature := range it.Needs {
+			plays = plays && !strings.Contains(words, " -"+feature+" ")
 		}
 		if plays {
 			tell(it, play(it, role, os.Args[2]))

@@ -8,133 +8,92 @@
 // JSON.parse reads integers as doubles, so one check is not made: integers beyond 2^53 that differ by little are equal.
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
-import { isDeepStrictEqual } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
 
-const OPERATORS = ["$var", "$any", "$like", "$opt", "$open", "$lit"];
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
-const has = (object, key) => Object.hasOwn(object, key);
-
-function operator(t) {
-  const keys = kind(t) === "object" ? Object.keys(t) : [];
-  return keys.length === 1 && OPERATORS.includes(keys[0]) ? [keys[0], t[keys[0]]] : ["", t];
-}
+const fail = (why) => { throw new Error(why); };
+// The operator that `t` is and what it holds: the name is the only member of its object.
+const operator = (t) => (/^\$(var|any|like|opt|open|lit)$/.test(Object.keys(t ?? {})) ? Object.entries(t)[0] : ["", t]);
 
 // Whether `got` fits the template. Writes into `binds`, also when it does not fit: give it a copy.
 function matches(want, got, binds, literal = false, opened = false) {
   const [name, inner] = literal ? ["", want] : operator(want);
-  if (name === "$var") {
-    if (!has(binds, inner)) binds[inner] = got;
-    return Object.keys(binds).every((key) => (key === inner) === matches(binds[key], got, {}, true));
-  }
+  if (name === "$var" && !Object.hasOwn(binds, inner)) binds[inner] = got;
+  if (name === "$var") return Object.keys(binds).every((key) => (key === inner) === matches(binds[key], got, {}, true));
   if (name === "$any" || name === "$like") return name === "$any" || kind(inner) === kind(got);
   if (name !== "") return matches(inner, got, binds, name === "$lit", name === "$open");
-  if (kind(want) !== kind(got)) return false;
-  if (kind(want) === "array") {
-    return want.length === got.length && want.every((it, index) => matches(it, got[index], binds, literal));
-  }
-  if (kind(want) !== "object") return want === got;
-  return Object.keys(want).every((key) =>
-    has(got, key) ? matches(want[key], got[key], binds, literal) : !literal && operator(want[key])[0] === "$opt",
-  ) && (opened || Object.keys(got).every((key) => has(want, key)));
+  if (kind(want) !== kind(got) || typeof want !== "object" || want === null) return want === got;
+  const absent = (key) => kind(want) === "object" && !literal && operator(want[key])[0] === "$opt";
+  const fits = (key) => (Object.hasOwn(got, key) ? matches(want[key], got[key], binds, literal) : absent(key));
+  return Object.keys(want).every(fits) && (opened || Object.keys(got).every((key) => Object.hasOwn(want, key)));
 }
 
 function render(t, binds, vars) {
   const [name, inner] = operator(t);
-  if (name === "$var") return (binds[inner] = has(binds, inner) ? binds[inner] : vars[inner]);
-  if (["$lit", "$any", "$like"].includes(name)) return inner;
-  if (kind(inner) === "array") return inner.map((it) => render(it, binds, vars));
-  if (kind(inner) !== "object") return inner;
-  return Object.fromEntries(Object.entries(inner).map(([key, it]) => [key, render(it, binds, vars)]));
+  if (name === "$var") return (binds[inner] = Object.hasOwn(binds, inner) ? binds[inner] : vars[inner]);
+  if (["$lit", "$any", "$like"].includes(name) || typeof inner !== "object" || inner === null) return inner;
+  const rendered = Object.entries(inner).map(([key, member]) => [key, render(member, binds, vars)]);
+  return kind(inner) === "array" ? rendered.map(([, item]) => item) : Object.fromEntries(rendered);
 }
 
-const raw = ({ raw = "", pad }) => Buffer.concat([Buffer.from(raw, "hex"), Buffer.alloc(pad?.count ?? 0, pad?.byte ?? 0)]);
+const raw = ({ raw: hex = "", pad: { count = 0, byte = 0 } = {} }) =>
+  Buffer.concat([Buffer.from(hex, "hex"), Buffer.alloc(count, byte)]);
 
-class Connection {
-  constructor(path) {
-    [this.parts, this.held, this.ended, this.socket] = [[], 0, false, createConnection(path)];
-    this.socket.on("data", (bytes) => (this.parts.push(bytes), (this.held += bytes.length), this.wake?.()));
-    this.socket.on("error", (error) => (this.error = error)); // told when something is written or expected
-    this.socket.on("close", () => ((this.ended = true), this.wake?.()));
+async function read(socket, count, until) { // so many bytes, or fewer when the connection ends
+  for (; Date.now() < until; await sleep(1)) {
+    const got = socket.read(count) ?? (socket.readable ? null : (socket.read() ?? Buffer.alloc(0)));
+    if (got !== null) return got;
   }
-
-  async read(count, until) { // so many bytes, or fewer when the connection ends; undefined when it is too late
-    while (this.held < count && !this.ended) {
-      if (Date.now() >= until) return undefined;
-      await new Promise((wake) => ((this.wake = wake), setTimeout(wake, until - Date.now())));
-    }
-    const all = Buffer.concat(this.parts);
-    [this.parts, this.held] = [[all.subarray(count)], Math.max(0, all.length - count)];
-    return all.subarray(0, count);
-  }
+  return fail("nothing came in time");
 }
 
-async function expect(connection, step, binds) {
+async function expect(socket, step, binds) {
   const until = Date.now() + (step.quiet_ms ?? (step.within_ms ?? 5000) * (process.env.TIME_SCALE ?? 1));
-  if (has(step, "quiet_ms")) {
-    const got = await connection.read(1, until);
-    if (got) throw new Error(`not silence but ${got.length === 0 ? "the end" : got.toString("hex")}`);
-  } else if (has(step, "close") || has(step, "raw")) {
-    const got = await connection.read(raw(step).length || 1, until);
-    if (!got?.equals(raw(step))) throw new Error(`not ${raw(step).toString("hex")} but ${got?.toString("hex")}`);
+  const waiting = [...(step.unordered ?? ("msg" in step ? [step] : []))];
+  if (waiting.length === 0) { // quiet_ms, close or raw
+    const want = "quiet_ms" in step ? "silence" : raw(step).toString("hex"); // "" is the end
+    const got = await read(socket, raw(step).length || 1, until).then((it) => it.toString("hex"), () => "silence");
+    if (got !== want) fail(`not "${want}" but "${got}"`);
   }
-  for (const waiting = [...(step.unordered ?? (has(step, "msg") ? [step] : []))]; waiting.length > 0; ) {
-    const header = await connection.read(4, until);
-    const payload = header?.length === 4 ? await connection.read(header.readUInt32BE(), until) : undefined;
-    if (!payload) throw new Error(header ? "the connection ended" : "nothing came in time");
-    const tries = waiting.map((inner) => [inner, { ...binds }]);
-    const found = tries.find(([inner, tried]) => matches(inner.msg, JSON.parse(payload), tried, false, true));
-    if (!found) throw new Error(`no match for ${payload}`);
-    waiting.splice(waiting.indexOf(found[0]), 1);
-    Object.assign(binds, found[1]);
+  while (waiting.length > 0) {
+    const header = await read(socket, 4, until);
+    const got = JSON.parse(header.length < 4 ? '"the end"' : await read(socket, header.readUInt32BE(), until));
+    const found = waiting.findIndex(({ msg }) => matches(msg, got, { ...binds }, false, true));
+    if (found < 0) fail(`no match for ${JSON.stringify(got)}`);
+    matches(waiting.splice(found, 1)[0].msg, got, binds, false, true);
   }
 }
 
-async function send(connection, step, binds, vars) {
-  await new Promise((resolve) => setTimeout(resolve, step.after_ms ?? 0));
-  if (has(step, "close")) return connection.socket.destroy();
-  const payload = has(step, "raw") ? "" : Buffer.from(JSON.stringify(render(step.msg, binds, vars)));
-  const header = Buffer.alloc(4);
-  header.writeUInt32BE(payload.length);
-  await new Promise((resolve, reject) =>
-    connection.socket.write(has(step, "raw") ? raw(step) : Buffer.concat([header, payload]), (error) => (error ? reject(error) : resolve())),
-  );
+async function send(socket, step, binds, vars) {
+  await sleep(step.after_ms ?? 0);
+  if ("close" in step) return socket.destroy();
+  const payload = Buffer.from(JSON.stringify(render(step.msg ?? null, binds, vars))).toString("hex");
+  const frame = { raw: (payload.length / 2).toString(16).padStart(8, "0") + payload };
+  const written = new Promise((resolve) => socket.write(raw("msg" in step ? frame : step), resolve));
+  return Promise.race([written, sleep(30000, { message: "not read in time" })]).then((it) => it && fail(it.message));
 }
 
-async function play(transcript, role, path) { // gives what went wrong
-  const [binds, connections, steps] = [{}, {}, transcript.steps.filter((step) => has(step, "from"))];
-  const subject = role === "worker" && steps.some((step) => step.from === "client") ? "arbiter" : role; // read one hop on
-  try {
-    for (const step of steps) {
-      const connection = (connections[step.on] ??= new Connection(path));
-      try {
-        if (step.from === subject) await expect(connection, step, binds);
-        else await send(connection, step, binds, transcript.vars ?? {});
-      } catch (error) {
-        return `${JSON.stringify(step).slice(0, 300)}: ${error.message}`;
-      }
-    }
-  } finally {
-    for (const { socket } of Object.values(connections)) socket.destroy();
+async function play({ steps, vars = {} }, role, path, binds = {}, sockets = {}) {
+  const subject = steps.some(({ from }) => from === "client") ? "arbiter" : role; // a worker is read one hop on
+  const close = () => Object.values(sockets).forEach((socket) => socket.destroy());
+  for (const step of steps.filter(({ from }) => from)) {
+    const tell = ({ message }) => fail(`${JSON.stringify(step).slice(0, 300)}: ${message}`, close());
+    const socket = (sockets[step.on] ??= createConnection(path).on("error", () => {})); // read and write tell it
+    await (step.from === subject ? expect : send)(socket, step, binds, vars).catch(tell);
   }
+  close();
 }
 
-function judge({ want, got, match, binds = {} }) {
-  const bound = {};
-  const fits = matches(want, got, bound, false, true);
-  return fits === match && (!fits || isDeepStrictEqual(bound, binds)) ? undefined : "another verdict";
-}
+const judge = async ({ want, got, match, binds = {} }, bound = {}) =>
+  (matches(want, got, bound, false, true) === match && (!match || matches(binds, bound, {}, true))) || fail("wrong");
 
-const [role, subject, ...rest] = process.argv.slice(2);
-if (!subject) throw new Error("replay.mjs ROLE SOCKET [-FEATURE...] FILE... | replay.mjs --matcher FILE");
+const [, , role, subject = fail("replay.mjs ROLE SOCKET FILE..."), ...rest] = process.argv;
 const load = (file) => JSON.parse(readFileSync(file, "utf8"));
-const lacks = rest.filter((word) => word[0] === "-").map((word) => word.slice(1));
+const plays = ({ roles, needs = [] }) => roles.includes(role) && !needs.some((need) => rest.includes(`-${need}`));
 const cases = role === "--matcher" ? load(subject).filter(({ id }) => !id.startsWith("bigint-"))
-  : rest.filter((word) => word[0] !== "-").map(load)
-    .filter(({ roles, needs = [] }) => roles.includes(role) && !needs.some((it) => lacks.includes(it)));
+  : rest.filter((word) => word[0] !== "-").map(load).filter(plays);
 let failed = 0;
-for (const it of cases) {
-  const why = role === "--matcher" ? judge(it) : await play(it, role, subject);
-  if (why) console.log("FAILED", it.id, why, (failed += 1) && "");
-}
+const tell = (id) => (error) => console.log(`FAILED ${id} ${error.message}`, (failed += 1) && "");
+for (const it of cases) await (role === "--matcher" ? judge(it) : play(it, role, subject)).catch(tell(it.id));
 console.log(`${cases.length - failed} passed, ${failed} failed`);
 process.exit(failed > 0 || cases.length === 0 ? 1 : 0);
