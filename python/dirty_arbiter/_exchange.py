@@ -151,14 +151,14 @@ class Exchange:
         kind = message["type"]
         if kind == "chunk":
             return self._chunk(inbox, message, size + _ITEM_OVERHEAD, somebody_waits)
+        if kind == "response" and after_chunk:
+            raise _failure.response_in_stream()
         del self.waiting[number]
         if kind == "error":
             inbox.finish(Event(error=error_from_object(message["error"])))
         elif kind == "end":
             refused = _failure.not_a_plain_result() if inbox.kind == EXECUTE else None
             inbox.finish(Event(error=refused))
-        elif after_chunk:
-            inbox.finish(Event(error=_failure.response_in_stream()))
         else:
             inbox.finish(Event(message, "result", message.pop("unreadable", None)))
         return Delivery(inbox)

@@ -67,8 +67,7 @@ def not_a_plain_result() -> DirtyError:
 
 def response_in_stream() -> DirtyError:
     """A response after chunks (STREAM-5)."""
-    text = "the stream ended with a response: expected a chunk, end or error (STREAM-5)"
-    return DirtyProtocolError(text, requirement="STREAM-5")
+    return _closed_for("STREAM-5", "a stream went on with a response: expected a chunk, end or error (STREAM-5)")
 
 
 def too_slow(held: int, limit: int) -> DirtyError:

@@ -320,20 +320,22 @@ class Blocking(unittest.TestCase):
         self.assertTrue(self.echo(text) == text)
         self.assertTrue(waits.is_alive())
 
-    def test_a_response_in_a_stream_is_an_error_of_that_stream(self):
+    def test_a_response_in_a_stream_closes_the_connection(self):
         import json
         import socket
 
         def arbiter(listener):
-            connection, _ = listener.accept()
-            frames = FrameDecoder(Limits())
             for answers in ([("chunk", "data"), ("response", "result")], [("response", "result")]):
+                connection, _ = listener.accept()
+                connection.settimeout(10)
+                frames = FrameDecoder(Limits())
                 while (payload := frames.next()) is None:
                     frames.feed(connection.recv(65536))
                 for kind, member in answers:
                     message = json.dumps({"type": kind, "id": json.loads(payload)["id"], member: 1}).encode()
                     connection.sendall(len(message).to_bytes(4, "big") + message)
-            connection.close()
+                self.assertEqual(connection.recv(1), b"")
+                connection.close()
 
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
             listener.bind(f"{folder}/d.sock")

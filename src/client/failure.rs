@@ -92,10 +92,7 @@ pub(super) fn not_a_plain_result() -> DirtyError {
 
 /// A response after chunks (STREAM-5).
 pub(super) fn response_in_stream() -> DirtyError {
-    DirtyError::protocol(
-        "STREAM-5",
-        "the stream ended with a response: expected a chunk, end or error (STREAM-5)",
-    )
+    closed_for("STREAM-5", "a stream went on with a response: expected a chunk, end or error (STREAM-5)")
 }
 
 /// A reader that fell too far behind.

@@ -158,14 +158,13 @@ impl Mux {
             return Err(failure::not_for_clients(message.message_type()));
         }
         let number = self.number(id).ok_or_else(|| failure::foreign_id(id))?;
-        Ok(match self.waiting.get_mut(&number) {
-            None => Delivery::Dropped,
-            Some(waiting) => {
-                let kind = waiting.kind;
-                let after_chunk = std::mem::replace(&mut waiting.streaming, true);
-                self.deliver(CallId(number), kind, after_chunk, message)
-            }
-        })
+        let Some(waiting) = self.waiting.get_mut(&number) else { return Ok(Delivery::Dropped) };
+        let kind = waiting.kind;
+        let after_chunk = std::mem::replace(&mut waiting.streaming, true);
+        if after_chunk && matches!(message, DirtyMessage::Response(_)) {
+            return Err(failure::response_in_stream());
+        }
+        Ok(self.deliver(CallId(number), kind, message))
     }
 
     /// The last error with id null: it is about the connection, and the cause if the connection closes next (CORR-10).
@@ -178,13 +177,7 @@ impl Mux {
         self.waiting.len()
     }
 
-    fn deliver(
-        &mut self,
-        call: CallId,
-        kind: CallKind,
-        after_chunk: bool,
-        message: DirtyMessage,
-    ) -> Delivery {
+    fn deliver(&mut self, call: CallId, kind: CallKind, message: DirtyMessage) -> Delivery {
         let payload = |value, hints, pointer| Payload { value, hints, pointer };
         match (message, kind) {
             (DirtyMessage::Chunk(chunk), CallKind::Stream) => {
@@ -196,9 +189,6 @@ impl Mux {
                     Some(cancel) => Delivery::Refused { call, error, cancel },
                     None => Delivery::Last(call, Err(error)),
                 }
-            }
-            (DirtyMessage::Response(_), _) if after_chunk => {
-                self.last(call, Err(failure::response_in_stream()))
             }
             (DirtyMessage::Response(response), _) => {
                 self.last(call, Ok(Some(payload(response.result, response.hints, "/result"))))

@@ -172,9 +172,10 @@ fn a_response_is_the_one_item_of_a_stream_but_not_after_a_chunk() {
     let mut mux = Mux::new(Limits::default());
     let (plain, id) = begin(&mut mux, CallKind::Stream);
     assert_eq!(short(mux.on_frame(&response(&id, "7")).unwrap()), (Some(plain), "result 7".into()));
-    let (mixed, id) = begin(&mut mux, CallKind::Stream);
+    let (_, id) = begin(&mut mux, CallKind::Stream);
     mux.on_frame(&chunk(&id, "0")).unwrap();
-    assert_eq!(short(mux.on_frame(&response(&id, "7")).unwrap()), (Some(mixed), "DirtyProtocolError".into()));
+    let ends_the_connection = mux.on_frame(&response(&id, "7")).unwrap_err();
+    assert_eq!(ends_the_connection.details().requirement.as_deref(), Some("STREAM-5"));
 }
 
 #[test]
@@ -264,7 +265,16 @@ proptest! {
                     r#"{{"type":"error","id":"{id}","error":{{"error_type":"DirtyAppError","message":"","details":{{}}}}}}"#
                 )),
             };
-            match mux.on_frame(&sent).unwrap() {
+            let delivery = match mux.on_frame(&sent) {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    // A response inside a stream ends the connection.
+                    prop_assert!(*open && matches!(step, Step::Response(_)));
+                    prop_assert_eq!(error.details().requirement.as_deref(), Some("STREAM-5"));
+                    return Ok(());
+                }
+            };
+            match delivery {
                 Delivery::Dropped => prop_assert!(!*open),
                 Delivery::Item(got, payload) => {
                     prop_assert!(*open && got == *call);

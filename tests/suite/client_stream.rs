@@ -177,12 +177,13 @@ async fn an_item_of_another_type_ends_and_cancels_the_stream() {
 }
 
 #[tokio::test]
-async fn a_response_after_chunks_is_a_protocol_error_of_that_stream_alone() {
+async fn a_response_after_chunks_closes_the_connection_and_the_next_call_makes_another() {
     let script = Script::run(|listener| {
         let mut peer = listener.accept();
         chunks(&mut peer, 0..1);
         peer.send(r#"{"type":"response","id":"$1","result":1}"#);
-        peer.echo_one("1");
+        peer.expect_close();
+        listener.accept().echo_one("1");
     });
     let client = Client::connect(script.path());
     let mut stream = count(&client).await;

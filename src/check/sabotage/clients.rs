@@ -18,7 +18,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         name: "ignores-bad-replies",
         roles: CLIENT,
         does: "Passes over bad messages, and goes on waiting.",
-        breaks: &["MSG-1", "MSG-2", "MSG-12", "MSG-14", "ERR-10"],
+        breaks: &["MSG-1", "MSG-2", "MSG-12", "MSG-14", "ERR-10", "VAL-3"],
         make: || {
             received::<()>(|_, on, message, hands| {
                 if message.is_bad_frame() || blame::check(&message.payload, Role::Arbiter).is_ok() {
@@ -138,6 +138,27 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
             misreads(|message| match (message.kind(), message.id()) {
                 ("response", Some(id)) => Message::plain("end", id, None),
                 _ => message.clone(),
+            })
+        },
+    },
+    Saboteur {
+        name: "response-ends-a-stream",
+        roles: CLIENT,
+        does: "Takes a response inside a stream for the end of it.",
+        breaks: &["ERR-10"],
+        make: || {
+            received::<HashSet<(Line, String)>>(|streams, on, message, hands| {
+                let stream = message.id().map(|id| (on, id.to_string()));
+                match (message.kind(), message.id()) {
+                    ("response", Some(id)) if stream.as_ref().is_some_and(|it| streams.contains(it)) => {
+                        hands.tell(on, &Message::plain("end", id, None));
+                    }
+                    ("chunk", _) => {
+                        streams.extend(stream);
+                        hands.tell(on, message);
+                    }
+                    _ => hands.tell(on, message),
+                }
             })
         },
     },

@@ -112,7 +112,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     },
     Saboteur {
         name: "last-duplicate-wins",
-        roles: SERVERS,
+        roles: EVERYONE,
         does: "Takes the last of two members of the same name.",
         breaks: &["MSG-6"],
         make: || misreads(last_of_each),
