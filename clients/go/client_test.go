@@ -157,6 +157,9 @@ func TestErrorsHaveTheirTypes(t *testing.T) {
 	if err := fail("DirtyTimeoutError", object{"phase": "run"}); !errors.As(err, &common) || common.Type != "DirtyTimeoutError" {
 		t.Error(err)
 	}
+	if err := fail("DirtyTimeoutError", object{"phase": "run"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error("the arbiter's clock was the first, and the caller is told of no deadline:", err)
+	}
 }
 
 func TestContextEndsACall(t *testing.T) {

@@ -1,6 +1,9 @@
 package dirty
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // DirtyError is any failure of a call, and the part that all kinds have in common:
 // errors.As finds it in every one of them. A type that this client does not
@@ -66,6 +69,10 @@ type CancelledError struct{ *DirtyError }
 
 // Timeout is the limit, in seconds.
 func (e *TimeoutError) Timeout() float64 { return e.seconds("timeout") }
+
+// Is makes every time-out a context.DeadlineExceeded: which of the two clocks, the caller's or the arbiter's, is first to
+// see that the same limit has passed is chance.
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // Phase is what the request was doing: queue, boot, run or stream; empty when the limit was the caller's own.
 func (e *TimeoutError) Phase() string { return e.text("phase") }

@@ -49,6 +49,7 @@ mod installed;
 mod interop;
 mod lint_cli;
 mod matcher;
+mod mutated;
 mod oracle;
 mod other_languages;
 mod panics;
