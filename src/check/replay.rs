@@ -86,6 +86,8 @@ pub(super) struct Player<'a> {
     pub(super) trace: Trace,
     /// The connections that a client has opened so far, by label.
     opened: BTreeSet<String>,
+    /// The connections on which a client has sent `cancel`.
+    has_cancelled: BTreeSet<String>,
     /// Where the subject departed from a SHOULD.
     departures: Vec<Departure>,
     /// The step that is being played, from 0.
@@ -105,6 +107,7 @@ impl<'a> Player<'a> {
             bindings: Bindings::new(),
             trace: Trace::start(),
             opened: BTreeSet::new(),
+            has_cancelled: BTreeSet::new(),
             departures: Vec::new(),
             at: 0,
         }

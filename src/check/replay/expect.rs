@@ -88,12 +88,15 @@ impl Player<'_> {
 
     fn expect_message(&mut self, on: &str, by: Role, template: &Template, within: Duration) -> Played<()> {
         let deadline = Instant::now() + within;
-        if self.role == Role::Client && is_request(template) {
+        if self.role == Role::Client && is_a(template, "request") && !self.has_cancelled.contains(on) {
             self.follow(on, &template.describe(), deadline)?;
         }
         let frame = self.read_frame(on, by, &template.describe(), within, deadline)?;
         let mut trial = self.bindings.clone();
         let value = self.judged(&frame, by, |value| match_message(template, value, &mut trial).is_ok())?;
+        if is_a(template, "cancel") {
+            self.has_cancelled.insert(on.to_string());
+        }
         let step = self.at + 1;
         let departures = &mut self.departures;
         let mut departed = |requirement, mismatch| departures.push(Departure { requirement, step, mismatch });
@@ -102,7 +105,7 @@ impl Player<'_> {
     }
 
     /// A client that is about to call may have closed its connection between two frames and opened another: nothing obliges
-    /// it to keep one for the next call.
+    /// it to keep one for the next call, unless it has sent `cancel` there: then it has late replies to drop (CORR-3).
     fn follow(&mut self, on: &str, wanted: &str, deadline: Instant) -> Played<()> {
         // Who opens another before the end of this one has come is given a moment: the two are on their way.
         let mut until = deadline;
@@ -281,9 +284,9 @@ impl Player<'_> {
     }
 }
 
-/// Whether a template is that of a request.
-fn is_request(template: &Template) -> bool {
+/// Whether a template is that of a message of this type.
+fn is_a(template: &Template, message_type: &str) -> bool {
     let Template::Object { members, .. } = template else { return false };
     let kind = members.iter().find(|(name, _)| name.lossy() == "type").map(|(_, kind)| kind);
-    matches!(kind, Some(Template::Exact(kind)) if kind.as_str() == Some("request"))
+    matches!(kind, Some(Template::Exact(kind)) if kind.as_str() == Some(message_type))
 }
