@@ -71,7 +71,7 @@ impl<F> Core<F> {
         actions: &mut Vec<Action<F>>,
     ) -> bool {
         let Some(seat) = self.seats.get(index) else { return false };
-        let present = seat.worker.and_then(|id| self.workers.get(&id));
+        let present = self.seated(seat);
         let Some(present) = present.filter(|present| present.generation == worker.generation) else {
             return false;
         };
@@ -126,7 +126,7 @@ impl<F> Core<F> {
     /// made it begin anew.
     pub(super) fn retry_waits(&self, index: usize) -> bool {
         let seat = &self.seats[index];
-        let worker = seat.worker.and_then(|id| self.workers.get(&id));
+        let worker = self.seated(seat);
         let boots = worker.is_some_and(|worker| {
             worker.state == WorkerState::Booting && worker.generation == self.generation
         });

@@ -267,7 +267,7 @@ impl<F> Core<F> {
     /// No worker of the app runs, and each of its seats has failed to boot too often (POOL-5).
     pub(super) fn has_failed(&self, app: usize) -> bool {
         let hopeless = |seat: &Seat| {
-            let worker = seat.worker.and_then(|id| self.workers.get(&id));
+            let worker = self.seated(seat);
             // Its worker knows by now whether it serves the app (WORK-14).
             let declined =
                 worker.is_some_and(|worker| worker.state != WorkerState::Booting && !worker.serves(app));
@@ -275,6 +275,11 @@ impl<F> Core<F> {
         };
         let mut seats = self.seats.iter().filter(|seat| seat.apps.all.contains(&app));
         seats.all(hopeless) && !self.has_ready_worker(app)
+    }
+
+    /// The worker that holds a seat.
+    pub(super) fn seated(&self, seat: &Seat) -> Option<&Worker> {
+        seat.worker.and_then(|id| self.workers.get(&id))
     }
 
     pub(super) fn has_ready_worker(&self, app: usize) -> bool {

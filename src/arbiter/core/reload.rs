@@ -223,7 +223,7 @@ impl<F> Core<F> {
     /// Whether a seat's worker was started with another configuration, or to load other apps, than it should be.
     fn is_outdated(&self, index: usize) -> bool {
         let seat = &self.seats[index];
-        let worker = seat.worker.and_then(|id| self.workers.get(&id));
+        let worker = self.seated(seat);
         worker.is_some_and(|worker| {
             worker.generation != self.generation || !worker.loads.are_those_of(&seat.loads())
         })
@@ -252,7 +252,7 @@ impl<F> Core<F> {
 
     fn end_reload_if_complete(&mut self, actions: &mut Vec<Action<F>>) {
         let complete = self.seats.iter().all(|seat| {
-            let worker = seat.worker.and_then(|id| self.workers.get(&id));
+            let worker = self.seated(seat);
             let current = |worker: &Worker| worker.generation == self.generation && worker.is_available();
             seat.vacant || worker.is_some_and(current)
         });

@@ -136,15 +136,7 @@ fn requirement_section(run: &Run, entries: &[Entry<'_>], page: &mut String) {
     for (family, rows) in families(entries) {
         let count = |status: Status| rows.iter().filter(|entry| entry.status == status).count();
         let (failed, passed) = (count(Status::Failed), count(Status::Passed));
-        let open = if failed > 0 { " open" } else { "" };
-        let failed =
-            if failed > 0 { format!(", <b class=\"failed\">{failed} failed</b>") } else { String::new() };
-        let _ = writeln!(
-            page,
-            "<details class=\"group\"{open}><summary><h3>{}</h3> <span>{} rules, {passed} passed{failed}</span></summary>",
-            Escaped(family),
-            rows.len()
-        );
+        begin_group(family, &format!("{} rules, {passed} passed", rows.len()), failed, page);
         for entry in rows {
             requirement(run, entry, page);
         }
@@ -187,6 +179,19 @@ fn requirement(run: &Run, entry: &Entry<'_>, page: &mut String) {
     page.push_str("</article>\n");
 }
 
+/// The head of a group, which is open where something has failed.
+fn begin_group(name: &str, what: &str, failed: usize, page: &mut String) {
+    let (open, failed) = match failed {
+        0 => ("", String::new()),
+        failed => (" open", format!(", <b class=\"failed\">{failed} failed</b>")),
+    };
+    let _ = writeln!(
+        page,
+        "<details class=\"group\"{open}><summary><h3>{}</h3> <span>{what}{failed}</span></summary>",
+        Escaped(name)
+    );
+}
+
 fn transcript_section(run: &Run, requirements: &Requirements, page: &mut String) {
     page.push_str("<section id=\"transcripts\">\n<h2>Transcripts</h2>\n");
     let mut areas: BTreeMap<&str, Vec<&Played>> = BTreeMap::new();
@@ -196,15 +201,7 @@ fn transcript_section(run: &Run, requirements: &Requirements, page: &mut String)
     }
     for (area, all) in areas {
         let failed = all.iter().filter(|it| matches!(it.verdict, Verdict::Failed(_))).count();
-        let open = if failed > 0 { " open" } else { "" };
-        let failed =
-            if failed > 0 { format!(", <b class=\"failed\">{failed} failed</b>") } else { String::new() };
-        let _ = writeln!(
-            page,
-            "<details class=\"group\"{open}><summary><h3>{}</h3> <span>{} transcripts{failed}</span></summary>",
-            Escaped(area),
-            all.len()
-        );
+        begin_group(area, &format!("{} transcripts", all.len()), failed, page);
         for played in all {
             transcript(played, requirements, page);
         }

@@ -74,10 +74,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
                     calls.received(on, message);
                     hands.tell(on, message);
                 },
-                |calls, on, message, hands| {
-                    calls.sent(on, message);
-                    hands.say(on, message);
-                },
+                Calls::say,
             )
         },
     },
@@ -177,10 +174,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
                     calls.received(on, message);
                     hands.tell(on, message);
                 },
-                |calls, on, message, hands| {
-                    calls.sent(on, message);
-                    hands.say(on, message);
-                },
+                Calls::say,
             )
         },
     },
@@ -251,10 +245,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
                         calls.sent(on, &Message::plain("end", id, None));
                     }
                 },
-                |calls, on, message, hands| {
-                    calls.sent(on, message);
-                    hands.say(on, message);
-                },
+                Calls::say,
             )
         },
     },
@@ -273,10 +264,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
                         None => hands.tell(on, message),
                     }
                 },
-                |calls, on, message, hands| {
-                    calls.sent(on, message);
-                    hands.say(on, message);
-                },
+                Calls::say,
             )
         },
     },
@@ -325,22 +313,16 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         does: "Fails every request in flight when one worker dies.",
         breaks: &["POOL-6"],
         make: || {
-            both::<Calls>(
-                |calls, on, message, hands| {
-                    calls.received(on, message);
-                    hands.tell(on, message);
-                },
-                |calls, on, message, hands| {
-                    calls.sent(on, message);
-                    hands.say(on, message);
-                    if message.error_type() == "DirtyWorkerError" {
-                        for (line, id) in calls.keys() {
-                            hands.say(line, &message.with("id", Value::string(id)));
-                        }
-                        calls.clear();
+            both::<Calls>(Calls::tell, |calls, on, message, hands| {
+                calls.sent(on, message);
+                hands.say(on, message);
+                if message.error_type() == "DirtyWorkerError" {
+                    for (line, id) in calls.keys() {
+                        hands.say(line, &message.with("id", Value::string(id)));
                     }
-                },
-            )
+                    calls.clear();
+                }
+            })
         },
     },
     Saboteur {

@@ -330,6 +330,18 @@ impl Calls {
         Some(running.clone())
     }
 
+    /// Takes note of what comes, and lets it pass.
+    pub(super) fn tell(&mut self, on: Line, message: &Message, hands: &mut Hands) {
+        self.received(on, message);
+        hands.tell(on, message);
+    }
+
+    /// Takes note of what is sent, and lets it pass.
+    pub(super) fn say(&mut self, on: Line, message: &Message, hands: &mut Hands) {
+        self.sent(on, message);
+        hands.say(on, message);
+    }
+
     pub(super) fn has(&self, on: Line, id: &str) -> bool {
         self.0.contains_key(&(on, id.to_string()))
     }

@@ -55,19 +55,13 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         does: "Sends a result that is over the frame limit.",
         breaks: &["FRAME-3", "ERR-8", "CALL-11"],
         make: || {
-            both::<Calls>(
-                |calls, on, message, hands| {
-                    calls.received(on, message);
-                    hands.tell(on, message);
-                },
-                |calls, on, message, hands| match calls.sent(on, message) {
-                    Some(call) if call.action == "big" && message.is("error") => {
-                        let length = Limits::DEFAULT_MAX_PAYLOAD + 1;
-                        hands.say_bytes(on, [&length.to_be_bytes()[..], &message.payload].concat());
-                    }
-                    _ => hands.say(on, message),
-                },
-            )
+            both::<Calls>(Calls::tell, |calls, on, message, hands| match calls.sent(on, message) {
+                Some(call) if call.action == "big" && message.is("error") => {
+                    let length = Limits::DEFAULT_MAX_PAYLOAD + 1;
+                    hands.say_bytes(on, [&length.to_be_bytes()[..], &message.payload].concat());
+                }
+                _ => hands.say(on, message),
+            })
         },
     },
     Saboteur {

@@ -42,18 +42,12 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         does: "Loses the second chunk of a stream.",
         breaks: &["STREAM-1"],
         make: || {
-            both::<Calls>(
-                |calls, on, message, hands| {
-                    calls.received(on, message);
-                    hands.tell(on, message);
-                },
-                |calls, on, message, hands| {
-                    let second = calls.sent(on, message).is_some_and(|call| call.chunks == 2);
-                    if !(second && message.is("chunk")) {
-                        hands.say(on, message);
-                    }
-                },
-            )
+            both::<Calls>(Calls::tell, |calls, on, message, hands| {
+                let second = calls.sent(on, message).is_some_and(|call| call.chunks == 2);
+                if !(second && message.is("chunk")) {
+                    hands.say(on, message);
+                }
+            })
         },
     },
     Saboteur {

@@ -51,22 +51,13 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         does: "Writes the literal NaN.",
         breaks: &["VAL-2", "ERR-7"],
         make: || {
-            both::<Calls>(
-                |calls, on, message, hands| {
-                    calls.received(on, message);
-                    hands.tell(on, message);
-                },
-                |calls, on, message, hands| match calls.sent(on, message) {
-                    Some(call) if call.action == "nan" => {
-                        let id = message.get("id").map(ToString::to_string).unwrap_or_default();
-                        hands.say(
-                            on,
-                            &Message::new(format!(r#"{{"type":"response","id":{id},"result":NaN}}"#)),
-                        );
-                    }
-                    _ => hands.say(on, message),
-                },
-            )
+            both::<Calls>(Calls::tell, |calls, on, message, hands| match calls.sent(on, message) {
+                Some(call) if call.action == "nan" => {
+                    let id = message.get("id").map(ToString::to_string).unwrap_or_default();
+                    hands.say(on, &Message::new(format!(r#"{{"type":"response","id":{id},"result":NaN}}"#)));
+                }
+                _ => hands.say(on, message),
+            })
         },
     },
     Saboteur {
