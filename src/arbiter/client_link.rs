@@ -4,13 +4,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
+use bytes::BytesMut;
 
 use super::answers;
 use super::core::{ConnId, Event};
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::reading::{hang_up, read_some};
+use super::stream::Stream;
 use crate::DirtyError;
 use crate::message::{DecodeError, Role};
 use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
@@ -20,7 +21,7 @@ use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves a client until it or the arbiter ends the connection.
-pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
+pub(super) async fn run(hub: Rc<Hub>, stream: Stream) {
     let stream = Rc::new(stream);
     let outbox = Outbox::new(Rc::clone(&stream));
     if hub.clients.borrow().len() >= hub.config().max_connections {
@@ -35,7 +36,7 @@ pub(super) async fn run(hub: Rc<Hub>, stream: UnixStream) {
     hub.clients.borrow_mut().remove(&conn);
 }
 
-async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &UnixStream, outbox: &Rc<Outbox>) {
+async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Stream, outbox: &Rc<Outbox>) {
     hub.on(Event::Connected(conn));
     let mut decoder = FrameDecoder::new(hub.config().limits);
     match read_messages(hub, conn, stream, outbox, &mut decoder).await {
@@ -65,7 +66,7 @@ async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &UnixStream, outbox: &Rc<Out
 pub(super) async fn close_after(
     error: &FrameError,
     decoder: FrameDecoder,
-    stream: &UnixStream,
+    stream: &Stream,
     outbox: &Rc<Outbox>,
 ) {
     let start = decoder.buffered();
@@ -93,7 +94,7 @@ enum End {
 async fn read_messages(
     hub: &Rc<Hub>,
     conn: ConnId,
-    stream: &UnixStream,
+    stream: &Stream,
     outbox: &Rc<Outbox>,
     decoder: &mut FrameDecoder,
 ) -> End {
@@ -158,13 +159,14 @@ async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
     outbox.closed().await;
 }
 
-async fn discard(stream: &UnixStream) {
-    let mut sink = vec![0; 64 * 1024];
+async fn discard(stream: &Stream) {
+    let mut sink = BytesMut::with_capacity(64 * 1024);
     loop {
         if stream.readable().await.is_err() {
             return;
         }
-        match stream.try_read(&mut sink) {
+        sink.clear();
+        match stream.try_read_buf(&mut sink) {
             Ok(0) => return,
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
             _ => (),

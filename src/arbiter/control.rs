@@ -7,7 +7,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
 
 use super::answers;
@@ -15,6 +14,7 @@ use super::control_status::{self, Facts};
 use super::core::{CoreConfig, Event, PoolState};
 use super::hub::Hub;
 use super::reloading::Outcome;
+use super::stream::Stream;
 use crate::control::{ManageResult, Operation, PoolStatus};
 use crate::message::RequestId;
 
@@ -31,7 +31,7 @@ pub(super) struct Control {
     /// That was asked for.
     draining: Cell<bool>,
     /// Who waits for the arbiter's end, numbered, with the id of the message that asks.
-    waiting: RefCell<HashMap<u64, (Rc<UnixStream>, RequestId)>>,
+    waiting: RefCell<HashMap<u64, (Rc<Stream>, RequestId)>>,
     next_waiter: Cell<u64>,
 }
 
@@ -90,7 +90,7 @@ impl Control {
     }
 
     /// Has a connection told when the arbiter has ended, as long as what is returned is kept.
-    pub fn wait_for_end(self: &Rc<Self>, stream: &Rc<UnixStream>, id: RequestId) -> EndWaiter {
+    pub fn wait_for_end(self: &Rc<Self>, stream: &Rc<Stream>, id: RequestId) -> EndWaiter {
         let number = self.next_waiter.get();
         self.next_waiter.set(number + 1);
         self.waiting.borrow_mut().insert(number, (Rc::clone(stream), id));
@@ -103,7 +103,8 @@ impl Control {
             let result = ManageResult::done(Operation::Drain, 0, 0);
             // The task that served it is gone, and everything before was written: the socket takes these few bytes, or its
             // peer is gone.
-            let stream = Rc::into_inner(stream).and_then(|stream| stream.into_std().ok());
+            let stream = Rc::into_inner(stream).and_then(Stream::into_socket);
+            let stream = stream.and_then(|stream| stream.into_std().ok());
             if let (Some(mut stream), Some(frame)) = (stream, answers::result(id, &result)) {
                 let _ = stream.write_all(frame.as_bytes());
             }
@@ -117,7 +118,7 @@ impl Control {
 }
 
 /// The connections on which somebody waits for the arbiter's end.
-pub(super) struct EndWaiters(Vec<(Rc<UnixStream>, RequestId)>);
+pub(super) struct EndWaiters(Vec<(Rc<Stream>, RequestId)>);
 
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {

@@ -12,6 +12,7 @@ use super::hub::Hub;
 use super::listener::ACCEPT_PAUSE;
 use super::outbox::Outbox;
 use super::reading::read_some;
+use super::stream::Stream;
 use super::tasks;
 use crate::control::{ControlRequest, LIMITS, MAX_CONNECTIONS, ManageMessage, Operation};
 use crate::message::DecodeError;
@@ -43,7 +44,7 @@ fn is_own_or_root(stream: &UnixStream) -> bool {
 }
 
 async fn run(hub: Rc<Hub>, control: Rc<Control>, stream: UnixStream) {
-    let stream = Rc::new(stream);
+    let stream = Rc::new(Stream::Socket(stream));
     let outbox = Outbox::new(Rc::clone(&stream));
     let Some(_place) = control.place(MAX_CONNECTIONS) else {
         tracing::warn!(limit = MAX_CONNECTIONS, "refused a control connection: too many are open (EXT-7)");
@@ -63,7 +64,7 @@ async fn run(hub: Rc<Hub>, control: Rc<Control>, stream: UnixStream) {
 struct ControlLink {
     hub: Rc<Hub>,
     control: Rc<Control>,
-    stream: Rc<UnixStream>,
+    stream: Rc<Stream>,
     outbox: Rc<Outbox>,
     decoder: FrameDecoder,
 }
@@ -146,7 +147,7 @@ impl ControlLink {
 
 /// Waits until the client sends nothing more: then it has given up waiting. What it sends meanwhile is kept, up to one
 /// message.
-async fn left(stream: &UnixStream, decoder: &mut FrameDecoder) {
+async fn left(stream: &Stream, decoder: &mut FrameDecoder) {
     while decoder.buffered().len() < HEADER_LEN + LIMITS.max_payload as usize {
         if !matches!(read_some(stream, decoder).await, Ok(1..)) {
             return;

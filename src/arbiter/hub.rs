@@ -21,6 +21,11 @@ use super::socket::OwnedSocket;
 use super::tasks;
 use crate::wire::Frame;
 
+/// What time it is on the event loop's clock, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Holds a client's requests back until it has read what waits for it.
 async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
     // The kernel may take it all at once: then nothing was congested.
@@ -135,7 +140,7 @@ impl Hub {
         let mut actions = Vec::new();
         let next = {
             let mut core = self.core.borrow_mut();
-            core.on(event, Instant::now(), &mut actions);
+            core.on(event, now(), &mut actions);
             core.next_wakeup()
         };
         for action in actions {
@@ -193,7 +198,7 @@ impl Hub {
 
     /// A snapshot of the pool.
     pub fn status(&self) -> PoolStatus {
-        self.core.borrow().status(Instant::now())
+        self.core.borrow().status(now())
     }
 
     /// Makes the pool larger or smaller; a pool has at least one worker (LIFE-5, POOL-10).

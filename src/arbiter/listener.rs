@@ -8,6 +8,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::access::{Admission, is_member};
 use super::client_link;
 use super::hub::Hub;
+use super::stream::Stream;
 use super::tasks;
 
 /// The pause after a failed accept, so that a shortage of descriptors is no busy loop.
@@ -39,7 +40,7 @@ fn admit(hub: &Rc<Hub>, stream: UnixStream) {
     let hub = Rc::clone(hub);
     match hub.config().access.admits(own, peer.uid(), peer.gid()) {
         Admission::Granted => {
-            tasks::spawn(client_link::run(hub, stream));
+            tasks::spawn(client_link::run(hub, Stream::Socket(stream)));
         }
         Admission::IfMemberOf(group) => {
             let uid = peer.uid();
@@ -47,7 +48,7 @@ fn admit(hub: &Rc<Hub>, stream: UnixStream) {
             let lookup = tokio::task::spawn_blocking(move || is_member(uid, group));
             tasks::spawn(async move {
                 if lookup.await.unwrap_or(false) {
-                    client_link::run(hub, stream).await;
+                    client_link::run(hub, Stream::Socket(stream)).await;
                 } else {
                     refused(uid);
                 }

@@ -31,12 +31,15 @@ mod log;
 mod outbox;
 mod output;
 mod parent;
+#[cfg(all(test, feature = "cli"))]
+mod paused;
 mod reading;
 mod reloading;
 mod signals;
 mod slot_link;
 mod socket;
 mod stopping;
+mod stream;
 mod systemd;
 mod tasks;
 mod worker_process;

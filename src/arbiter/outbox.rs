@@ -3,14 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
-use nix::sys::socket::{Shutdown, shutdown};
-use tokio::net::UnixStream;
+use nix::sys::socket::Shutdown;
 use tokio::sync::Notify;
 
+use super::stream::Stream;
 use super::tasks;
 
 /// Slices handed to one write.
@@ -19,7 +18,7 @@ const MAX_SLICES: usize = 64;
 /// The sending half of a connection. Shared within the event loop's thread.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    stream: Rc<UnixStream>,
+    stream: Rc<Stream>,
     queue: RefCell<VecDeque<Bytes>>,
     /// Bytes in the queue.
     waiting: Cell<usize>,
@@ -38,7 +37,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(stream: Rc<UnixStream>) -> Rc<Outbox> {
+    pub fn new(stream: Rc<Stream>) -> Rc<Outbox> {
         Rc::new(Outbox {
             stream,
             queue: RefCell::default(),
@@ -160,7 +159,7 @@ impl Outbox {
             drop(queue);
             self.die();
         } else if self.closing.get() {
-            self.shut_down(Shutdown::Write);
+            self.stream.shut_down(Shutdown::Write);
             self.done.set(true);
             self.progress.notify_waiters();
         }
@@ -174,12 +173,7 @@ impl Outbox {
         self.queue.borrow_mut().clear();
         self.progress.notify_waiters();
         // Wakes who waits for the peer to read.
-        self.shut_down(Shutdown::Both);
-    }
-
-    fn shut_down(&self, how: Shutdown) {
-        // The peer may be gone already: then there is nothing left to shut down.
-        let _ = shutdown(self.stream.as_raw_fd(), how);
+        self.stream.shut_down(Shutdown::Both);
     }
 }
 

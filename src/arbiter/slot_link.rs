@@ -14,6 +14,7 @@ use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
 use super::outbox::Outbox;
 use super::reading::read_some;
+use super::stream::Stream;
 use crate::message::{DecodeError, RequestId, Role};
 use crate::wire::{Frame, FrameDecoder, Head, Limits, Members, unescape};
 
@@ -24,16 +25,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Connects a slot and serves it until its worker or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
-    let stream = match connect(slot, &hub.worker_socket(slot.worker)).await {
-        Ok(stream) => Rc::new(stream),
+    match connect(slot, &hub.worker_socket(slot.worker)).await {
+        Ok(stream) => serve(hub, slot, Stream::Socket(stream)).await,
         Err(error) => {
             let what = format!("said READY but cannot be connected to: {error}");
-            return hub.feed(Event::SlotBroken {
-                slot,
-                violation: Some(Violation { requirement: "WORK-2", what }),
-            });
+            hub.feed(Event::SlotBroken { slot, violation: Some(Violation { requirement: "WORK-2", what }) });
         }
-    };
+    }
+}
+
+/// Serves a slot until its worker or the arbiter ends the connection.
+pub(super) async fn serve(hub: Rc<Hub>, slot: SlotId, stream: Stream) {
+    let stream = Rc::new(stream);
     let link = Rc::new(SlotLink { outbox: Outbox::new(Rc::clone(&stream)), paused_by: RefCell::default() });
     hub.slots.borrow_mut().insert(slot, Rc::clone(&link));
     hub.feed(Event::SlotOpened(slot));
@@ -72,7 +75,7 @@ async fn connect(slot: SlotId, path: &Path) -> io::Result<UnixStream> {
 }
 
 /// Reads until the connection ends; returns how the worker broke the protocol, if it did.
-async fn read_replies(hub: &Hub, slot: SlotId, stream: &UnixStream, link: &SlotLink) -> Option<Violation> {
+async fn read_replies(hub: &Hub, slot: SlotId, stream: &Stream, link: &SlotLink) -> Option<Violation> {
     let mut decoder = FrameDecoder::new(hub.config().limits);
     loop {
         wait_for_reader(hub, link).await;
