@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use super::answers;
 use super::core::{ConnId, Event};
 use super::hub::Hub;
+use super::intake::{Intake, detached};
 use super::outbox::Outbox;
-use super::reading::{hang_up, read_some};
+use super::reading::hang_up;
 use super::stream::Stream;
 use crate::DirtyError;
 use crate::message::{DecodeError, Role};
@@ -36,10 +37,10 @@ pub(super) async fn run(hub: Rc<Hub>, stream: Stream) {
     hub.clients.borrow_mut().remove(&conn);
 }
 
-async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Stream, outbox: &Rc<Outbox>) {
+async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Rc<Stream>, outbox: &Rc<Outbox>) {
     hub.on(Event::Connected(conn));
-    let mut decoder = FrameDecoder::new(hub.config().limits);
-    match read_messages(hub, conn, stream, outbox, &mut decoder).await {
+    let mut intake = Intake::new(Rc::clone(stream), hub.config().limits, Rc::clone(&hub.shared_buffer));
+    match read_messages(hub, conn, outbox, &mut intake).await {
         End::Eof => {
             tracing::debug!(conn = conn.0, "a client sends nothing more");
             hub.feed(Event::HalfClosed(conn));
@@ -57,7 +58,7 @@ async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Stream, outbox: &Rc<Outbox>
         End::BadFrame(error) => {
             tracing::info!(conn = conn.0, %error, "closing a connection after a bad frame");
             hub.feed(Event::Disconnected(conn));
-            close_after(&error, decoder, stream, outbox).await;
+            close_after(&error, intake.decoder, stream, outbox).await;
         }
     }
 }
@@ -94,9 +95,8 @@ enum End {
 async fn read_messages(
     hub: &Rc<Hub>,
     conn: ConnId,
-    stream: &Stream,
     outbox: &Rc<Outbox>,
-    decoder: &mut FrameDecoder,
+    intake: &mut Intake,
 ) -> End {
     loop {
         // A client that does not read its answers gets no more of them.
@@ -104,15 +104,19 @@ async fn read_messages(
         if outbox.is_dead() {
             return End::Gone;
         }
-        match read_some(stream, decoder).await {
-            Ok(0) => return decoder.finish().map_or_else(End::BadFrame, |()| End::Eof),
-            Ok(_) => (),
-            Err(_) => return End::Gone,
-        }
-        let read = take_messages(hub, conn, decoder);
+        let read = intake.read().await;
+        let taken = match read {
+            Ok(0) => intake.decoder.finish(),
+            Ok(_) => take_messages(hub, conn, &mut intake.decoder),
+            Err(_) => Ok(()),
+        };
         hub.flush();
-        if let Err(error) = read {
-            return End::BadFrame(error);
+        intake.keep();
+        match (read, taken) {
+            (_, Err(error)) => return End::BadFrame(error),
+            (Ok(0), Ok(())) => return End::Eof,
+            (Err(_), Ok(())) => return End::Gone,
+            (Ok(_), Ok(())) => (),
         }
     }
 }
@@ -134,13 +138,15 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Frame, limits: &Limits) -> Resul
         Err(DecodeError::Message(error)) => {
             tracing::debug!(conn = conn.0, %error, "refused a bad message");
             let in_flight = error.id.as_ref().is_some_and(|id| hub.is_in_flight(conn, id.as_str()));
-            hub.send(conn, answers::bad_message(error, in_flight));
+            hub.send(conn, answers::bad_message(error, in_flight).into_bytes());
             return Ok(());
         }
     };
     match head {
         Head::Request { id, app_path, action, timeout } => {
             let (id, app_path, action) = (&id, &app_path, &action);
+            // It may have to wait for a slot.
+            let frame = detached(frame.into_bytes());
             hub.on(Event::Request { conn, id, app_path, action, timeout, frame });
         }
         Head::Cancel { id } => hub.on(Event::Cancel { conn, id: &id }),

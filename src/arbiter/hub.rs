@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
@@ -13,13 +14,13 @@ use super::answers;
 use super::config::ArbiterConfig;
 use super::core::{Action, ConnId, Core, CoreConfig, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
 use super::hooks::HookRunner;
+use super::intake::SharedBuffer;
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
 use super::reloading::{Loader, Outcome, Reloading};
 use super::socket::OwnedSocket;
 use super::tasks;
-use crate::wire::Frame;
 
 /// What time it is on the event loop's clock, which tests can pause.
 fn now() -> Instant {
@@ -78,13 +79,15 @@ pub(super) struct Hub {
     pub socket: OwnedSocket,
     pub launcher: Launcher,
     pub hooks: HookRunner,
-    core: RefCell<Core<Frame>>,
+    core: RefCell<Core<Bytes>>,
     pub clients: RefCell<HashMap<ConnId, Rc<Outbox>>>,
     pub slots: RefCell<HashMap<SlotId, Rc<SlotLink>>>,
     pub pids: RefCell<HashMap<WorkerId, u32>>,
     early_signals: RefCell<HashMap<WorkerId, Signal>>,
     /// Peers with something new to write: they are flushed together, so that frames of one read share one write.
     unflushed: RefCell<Vec<Rc<Outbox>>>,
+    /// What peers are read with.
+    pub shared_buffer: Rc<SharedBuffer>,
     /// Woken when the next deadline may have moved forward.
     pub rearmed: Notify,
     /// When the timer task will look next.
@@ -119,6 +122,7 @@ impl Hub {
             pids: RefCell::default(),
             early_signals: RefCell::default(),
             unflushed: RefCell::default(),
+            shared_buffer: Rc::default(),
             rearmed: Notify::new(),
             armed_for: Cell::new(None),
             finished: Notify::new(),
@@ -130,13 +134,13 @@ impl Hub {
     }
 
     /// Feeds one event and writes what follows from it.
-    pub fn feed(&self, event: Event<'_, Frame>) {
+    pub fn feed(&self, event: Event<'_, Bytes>) {
         self.on(event);
         self.flush();
     }
 
     /// Feeds one event; what it makes ready to write waits for [`flush`](Self::flush).
-    pub fn on(&self, event: Event<'_, Frame>) {
+    pub fn on(&self, event: Event<'_, Bytes>) {
         let mut actions = Vec::new();
         let next = {
             let mut core = self.core.borrow_mut();
@@ -246,12 +250,12 @@ impl Hub {
         self.socket.private_path(&format!("w{worker}"))
     }
 
-    fn carry_out(&self, action: Action<Frame>) {
+    fn carry_out(&self, action: Action<Bytes>) {
         match action {
             Action::Forward { conn, slot, more, frame } => self.forward(conn, slot, more, frame),
             Action::Answer { conn, id, failure } => {
                 let error = answers::error_for(failure, self.config().compat);
-                self.send(conn, answers::frame(id, error));
+                self.send(conn, answers::frame(id, error).into_bytes());
             }
             Action::CloseConn(conn) => {
                 // It has its place until it has read its answers.
@@ -266,7 +270,7 @@ impl Hub {
             }
             Action::SendCancel { slot, id } => {
                 if let Some(frame) = answers::cancel(id) {
-                    self.send_to_slot(slot, frame);
+                    self.send_to_slot(slot, frame.into_bytes());
                 }
                 // Nobody waits for this slot's output any more: read it, so that the slot comes free.
                 self.read_again(slot);
@@ -312,7 +316,7 @@ impl Hub {
         }
     }
 
-    fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Frame) {
+    fn forward(&self, conn: ConnId, slot: SlotId, more: bool, frame: Bytes) {
         if !more {
             // Nothing more comes for this client.
             self.read_again(slot);
@@ -331,21 +335,21 @@ impl Hub {
         }
     }
 
-    /// Queues a frame for a client that is still there.
-    pub fn send(&self, conn: ConnId, frame: Frame) -> Option<Rc<Outbox>> {
+    /// Queues frames for a client that is still there.
+    pub fn send(&self, conn: ConnId, frame: Bytes) -> Option<Rc<Outbox>> {
         let outbox = self.clients.borrow().get(&conn).cloned()?;
         self.queue(&outbox, frame);
         Some(outbox)
     }
 
-    fn send_to_slot(&self, slot: SlotId, frame: Frame) {
+    fn send_to_slot(&self, slot: SlotId, frame: Bytes) {
         if let Some(link) = self.slots.borrow().get(&slot) {
             self.queue(&link.outbox, frame);
         }
     }
 
-    fn queue(&self, outbox: &Rc<Outbox>, frame: Frame) {
-        outbox.push(frame.into_bytes());
+    fn queue(&self, outbox: &Rc<Outbox>, frame: Bytes) {
+        outbox.push(frame);
         self.unflushed.borrow_mut().push(Rc::clone(outbox));
     }
 

@@ -24,6 +24,7 @@ mod control_link;
 mod control_status;
 mod hooks;
 mod hub;
+mod intake;
 mod launcher;
 mod listener;
 mod lock;

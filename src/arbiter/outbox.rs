@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use nix::sys::socket::Shutdown;
 use tokio::sync::Notify;
 
+use super::intake::detached;
 use super::stream::Stream;
 use super::tasks;
 
@@ -55,6 +56,7 @@ impl Outbox {
     pub fn push(&self, bytes: Bytes) {
         if !self.dead.get() && !self.closing.get() {
             self.waiting.set(self.waiting.get() + bytes.len());
+            let bytes = if self.draining.get() { detached(bytes) } else { bytes };
             self.queue.borrow_mut().push_back(bytes);
         }
     }
@@ -91,6 +93,9 @@ impl Outbox {
             return;
         }
         self.draining.set(true);
+        for bytes in self.queue.borrow_mut().iter_mut() {
+            *bytes = detached(std::mem::take(bytes));
+        }
         let outbox = Rc::clone(self);
         tasks::spawn(async move {
             loop {

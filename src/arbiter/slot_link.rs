@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep};
 
 use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
+use super::intake::Intake;
 use super::outbox::Outbox;
-use super::reading::read_some;
 use super::stream::Stream;
 use crate::message::{DecodeError, RequestId, Role};
-use crate::wire::{Frame, FrameDecoder, Head, Limits, Members, unescape};
+use crate::wire::{FrameDecoder, HEADER_LEN, Head, Limits, Members, unescape};
 
 /// How long a worker may take no more connections (WORK-2).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,19 +75,24 @@ async fn connect(slot: SlotId, path: &Path) -> io::Result<UnixStream> {
 }
 
 /// Reads until the connection ends; returns how the worker broke the protocol, if it did.
-async fn read_replies(hub: &Hub, slot: SlotId, stream: &Stream, link: &SlotLink) -> Option<Violation> {
-    let mut decoder = FrameDecoder::new(hub.config().limits);
+async fn read_replies(hub: &Hub, slot: SlotId, stream: &Rc<Stream>, link: &SlotLink) -> Option<Violation> {
+    let limits = hub.config().limits;
+    let mut intake = Intake::new(Rc::clone(stream), limits, Rc::clone(&hub.shared_buffer));
+    let mut replies = Replies { hub, slot, limits, run: Run::default() };
     loop {
         wait_for_reader(hub, link).await;
-        match read_some(stream, &mut decoder).await {
+        let read = intake.read().await;
+        let taken = match read {
             // A worker that dies in the middle of a frame is dead, not faulty: its exit says how.
-            Ok(0) | Err(_) => return None,
-            Ok(_) => (),
-        }
-        let taken = take_replies(hub, slot, &mut decoder);
+            Ok(0) | Err(_) => Ok(()),
+            Ok(_) => replies.take(&mut intake.decoder),
+        };
         hub.flush();
-        if let Err(violation) = taken {
-            return Some(violation);
+        intake.keep();
+        match (read, taken) {
+            (_, Err(violation)) => return Some(violation),
+            (Ok(0) | Err(_), Ok(())) => return None,
+            (Ok(_), Ok(())) => (),
         }
     }
 }
@@ -104,45 +109,93 @@ async fn wait_for_reader(hub: &Hub, link: &SlotLink) {
     }
 }
 
-fn take_replies(hub: &Hub, slot: SlotId, decoder: &mut FrameDecoder) -> Result<(), Violation> {
-    let limits = decoder.limits();
-    loop {
-        let frame = match decoder.next_frame() {
-            Ok(Some(frame)) => frame,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                return Err(Violation { requirement: error.requirement(), what: error.to_string() });
+/// What a worker sends on one slot.
+struct Replies<'a> {
+    hub: &'a Hub,
+    slot: SlotId,
+    limits: Limits,
+    run: Run,
+}
+
+/// Chunks of one stream that have come one after the other: they are relayed together.
+#[derive(Default)]
+struct Run {
+    id: String,
+    frames: u32,
+    /// How many bytes they are on the wire.
+    length: usize,
+}
+
+impl Replies<'_> {
+    /// Feeds every whole frame to the core.
+    fn take(&mut self, decoder: &mut FrameDecoder) -> Result<(), Violation> {
+        loop {
+            let frame = match decoder.frame_at(self.run.length) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    self.relay_run(decoder);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.relay_run(decoder);
+                    return Err(Violation { requirement: error.requirement(), what: error.to_string() });
+                }
+            };
+            let (payload, length) = (&frame[HEADER_LEN..], frame.len());
+            match Head::read(payload, &self.limits).and_then(|head| head.sent_by(Role::Worker)) {
+                Ok(Head::Chunk { id }) => {
+                    if self.run.frames == 0 || self.run.id != id {
+                        let id = id.into_owned();
+                        self.relay_run(decoder);
+                        self.run.id = id;
+                    }
+                    self.run.frames += 1;
+                    self.run.length += length;
+                }
+                Ok(head) => {
+                    let Some(kind) = kind_of(&head) else { return Ok(()) };
+                    let id = head.id().map(str::to_owned);
+                    let error_type = head.error_type().map(str::to_owned);
+                    self.relay_run(decoder);
+                    let frame = decoder.take(length);
+                    let (id, error_type) = (id.as_deref(), error_type.as_deref());
+                    let slot = self.slot;
+                    self.hub.on(Event::Reply { slot, kind, id, error_type, frames: 1, frame });
+                }
+                Err(error) => {
+                    let violation = Violation { requirement: error.requirement(), what: error.to_string() };
+                    let kind = intended_kind(payload, &self.limits);
+                    self.relay_run(decoder);
+                    let DecodeError::Message(error) = error else { return Err(violation) };
+                    decoder.take(length);
+                    let id = error.id.as_ref().map(RequestId::as_str);
+                    self.hub.on(Event::BadReply { slot: self.slot, kind, id, violation });
+                }
             }
-        };
-        take_reply(hub, slot, frame, &limits)?;
+        }
+    }
+
+    /// Feeds the chunks that were seen and not taken yet to the core.
+    fn relay_run(&mut self, decoder: &mut FrameDecoder) {
+        let Run { frames, length, .. } = self.run;
+        if frames > 0 {
+            let frame = decoder.take(length);
+            let (slot, kind, id) = (self.slot, ReplyKind::Chunk, Some(self.run.id.as_str()));
+            self.hub.on(Event::Reply { slot, kind, id, error_type: None, frames, frame });
+            (self.run.frames, self.run.length) = (0, 0);
+        }
     }
 }
 
-fn take_reply(hub: &Hub, slot: SlotId, frame: Frame, limits: &Limits) -> Result<(), Violation> {
-    let bytes = frame.clone();
-    let head = Head::read(bytes.payload(), limits).and_then(|head| head.sent_by(Role::Worker));
-    let head = match head {
-        Ok(head) => head,
-        Err(error) => {
-            let violation = Violation { requirement: error.requirement(), what: error.to_string() };
-            let DecodeError::Message(error) = error else { return Err(violation) };
-            let kind = intended_kind(bytes.payload(), limits);
-            let id = error.id.as_ref().map(RequestId::as_str);
-            hub.on(Event::BadReply { slot, kind, id, violation });
-            return Ok(());
-        }
-    };
-    let (kind, id) = match &head {
-        Head::Chunk { id } => (ReplyKind::Chunk, Some(id)),
-        Head::Response { id } => (ReplyKind::Response, Some(id)),
-        Head::End { id } => (ReplyKind::End, Some(id)),
-        Head::Error { id, .. } => (ReplyKind::Error, id.as_ref()),
-        // `sent_by` lets nothing else through.
-        Head::Request { .. } | Head::Cancel { .. } => return Ok(()),
-    };
-    let error_type = head.error_type();
-    hub.on(Event::Reply { slot, kind, id: id.map(AsRef::as_ref), error_type, frame });
-    Ok(())
+/// What a message of a worker's is; nothing else than these is let through.
+fn kind_of(head: &Head<'_>) -> Option<ReplyKind> {
+    match head {
+        Head::Chunk { .. } => Some(ReplyKind::Chunk),
+        Head::Response { .. } => Some(ReplyKind::Response),
+        Head::End { .. } => Some(ReplyKind::End),
+        Head::Error { .. } => Some(ReplyKind::Error),
+        Head::Request { .. } | Head::Cancel { .. } => None,
+    }
 }
 
 /// What a bad message was meant to be: whether its worker has ended the request with it.

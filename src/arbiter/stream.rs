@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 #[cfg(all(test, feature = "cli"))]
@@ -32,10 +33,10 @@ impl Stream {
         }
     }
 
-    /// Appends what has arrived; 0 at the end of the stream.
+    /// Appends what has arrived, as far as there is room in the buffer; 0 at the end of the stream.
     pub fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {
-            Stream::Socket(socket) => socket.try_read_buf(buffer),
+            Stream::Socket(socket) => read_ready(socket, buffer),
             #[cfg(all(test, feature = "cli"))]
             Stream::Memory(end) => end.try_read_buf(buffer),
         }
@@ -95,4 +96,19 @@ impl Stream {
             Stream::Memory(_) => None,
         }
     }
+}
+
+/// Reads. What leaves room in the buffer was all there is: the event loop is told so, and not asked in vain.
+fn read_ready(socket: &UnixStream, buffer: &mut BytesMut) -> io::Result<usize> {
+    let room = buffer.capacity() - buffer.len();
+    let mut emptied = None;
+    let read = socket.try_io(Interest::READABLE, || match socket.try_read_buf(buffer) {
+        Ok(count) if count > 0 && count < room => {
+            emptied = Some(count);
+            // The loop waits for the next event; the end of the stream is one that stays.
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        read => read,
+    });
+    emptied.map_or(read, Ok)
 }

@@ -84,7 +84,7 @@ impl FrameDecoder {
     /// The buffer, with room for the next read. The room at most doubles what has arrived: an announced length
     /// alone reserves nothing (FRAME-6).
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
-        let missing = match self.announced() {
+        let missing = match announced(&self.buffer) {
             Some(length) => (HEADER_LEN + length as usize).saturating_sub(self.buffer.len()),
             None => 0,
         };
@@ -92,17 +92,36 @@ impl FrameDecoder {
         &mut self.buffer
     }
 
+    /// Goes on with another buffer, and returns the one so far.
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn replace_buffer(&mut self, buffer: BytesMut) -> BytesMut {
+        std::mem::replace(&mut self.buffer, buffer)
+    }
+
     /// The next complete frame, or `None` when more bytes are needed.
     ///
     /// # Errors
     /// [`FrameError::Empty`] or [`FrameError::TooLarge`] as soon as the header is known (FRAME-4).
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        let Some(length) = self.announced() else { return Ok(None) };
+        let Some(whole) = self.frame_at(0)?.map(<[u8]>::len) else { return Ok(None) };
+        Ok(Some(Frame(self.take(whole))))
+    }
+
+    /// The complete frame, header included, that begins so many bytes after the front; the bytes before it stay.
+    ///
+    /// # Errors
+    /// As [`next_frame`](Self::next_frame).
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn frame_at(&self, start: usize) -> Result<Option<&[u8]>, FrameError> {
+        let rest = &self.buffer[start.min(self.buffer.len())..];
+        let Some(length) = announced(rest) else { return Ok(None) };
         let whole = HEADER_LEN + checked_length(length as usize, &self.limits)? as usize;
-        if self.buffer.len() < whole {
-            return Ok(None);
-        }
-        Ok(Some(Frame(self.buffer.split_to(whole).freeze())))
+        Ok(rest.get(..whole))
+    }
+
+    /// Takes bytes from the front: one or more frames that [`frame_at`](Self::frame_at) has shown.
+    pub(crate) fn take(&mut self, count: usize) -> Bytes {
+        self.buffer.split_to(count).freeze()
     }
 
     /// Says whether the stream may end here.
@@ -110,7 +129,7 @@ impl FrameDecoder {
     /// # Errors
     /// [`FrameError::TruncatedHeader`] or [`FrameError::TruncatedPayload`] inside a frame (FRAME-9).
     pub fn finish(&self) -> Result<(), FrameError> {
-        match (self.buffer.len(), self.announced()) {
+        match (self.buffer.len(), announced(&self.buffer)) {
             (0, _) => Ok(()),
             (got, None) => Err(FrameError::TruncatedHeader { got }),
             (got, Some(expected)) => {
@@ -128,10 +147,10 @@ impl FrameDecoder {
     pub fn buffered(&self) -> &[u8] {
         &self.buffer
     }
+}
 
-    /// The payload length that the header at the front announces, once it is whole.
-    fn announced(&self) -> Option<u32> {
-        let mut header = self.buffer.get(..HEADER_LEN)?;
-        Some(header.get_u32())
-    }
+/// The payload length that the header at the front announces, once it is whole.
+fn announced(bytes: &[u8]) -> Option<u32> {
+    let mut header = bytes.get(..HEADER_LEN)?;
+    Some(header.get_u32())
 }

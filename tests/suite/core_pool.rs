@@ -322,6 +322,7 @@ fn what_happened_is_counted_per_app_and_worker() {
         kind: ReplyKind::Error,
         id: Some("2"),
         error_type: Some("DirtyAppError"),
+        frames: 1,
         frame: "",
     });
     story.request("4", "a:A");

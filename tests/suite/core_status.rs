@@ -12,7 +12,7 @@ use crate::core_story::*;
 impl Story {
     fn error(&mut self, worker: u64, id: &str, error_type: &str) -> Actions {
         let (slot, kind, error_type) = (slot(worker, 0), ReplyKind::Error, Some(error_type));
-        self.on(Event::Reply { slot, kind, id: Some(id), error_type, frame: "" })
+        self.on(Event::Reply { slot, kind, id: Some(id), error_type, frames: 1, frame: "" })
     }
 }
 

@@ -92,7 +92,7 @@ impl Story {
     }
 
     pub fn reply(&mut self, slot: SlotId, kind: ReplyKind, id: &str) -> Actions {
-        self.on(Event::Reply { slot, kind, id: Some(id), error_type: None, frame: "reply" })
+        self.on(Event::Reply { slot, kind, id: Some(id), error_type: None, frames: 1, frame: "reply" })
     }
 
     pub fn after(&mut self, time: Duration) -> Actions {

@@ -246,7 +246,7 @@ impl World {
         if kind == ReplyKind::Chunk {
             place.running = Some((serial, id.clone(), number + 1));
         }
-        self.feed(Event::Reply { slot, kind, id: Some(&id), error_type: None, frame });
+        self.feed(Event::Reply { slot, kind, id: Some(&id), error_type: None, frames: 1, frame });
         if breaks {
             assert!(!self.worker(slot.worker).slots[slot.index as usize].open, "a faulty slot stays in use");
         }
@@ -267,7 +267,7 @@ impl World {
     pub fn stray_reply(&mut self, slot: SlotId, kind: ReplyKind) {
         let frame = Frame::Reply { serial: u64::MAX, number: 0 };
         let before = self.core.counters().stale_frames;
-        self.feed(Event::Reply { slot, kind, id: Some("never sent"), error_type: None, frame });
+        self.feed(Event::Reply { slot, kind, id: Some("never sent"), error_type: None, frames: 1, frame });
         assert_eq!(self.core.counters().stale_frames, before + 1, "a stray frame was not counted");
     }
 

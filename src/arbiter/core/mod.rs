@@ -126,8 +126,8 @@ impl<F> Core<F> {
             Event::Ready(worker) => self.ready(worker, now, actions),
             Event::Alive(worker) => self.alive(worker, now),
             Event::SlotOpened(slot) => self.slot_opened(slot, now, actions),
-            Event::Reply { slot, kind, id, error_type, frame } => {
-                self.reply(slot, Reply { kind, id, error_type }, frame, now, actions);
+            Event::Reply { slot, kind, id, error_type, frames, frame } => {
+                self.reply(slot, Reply { kind, id, error_type, frames }, frame, now, actions);
             }
             Event::BadReply { slot, kind, id, violation } => {
                 self.bad_reply(slot, kind, id, violation, now, actions);

@@ -12,6 +12,7 @@ pub(super) struct Reply<'a> {
     pub kind: ReplyKind,
     pub id: Option<&'a str>,
     pub error_type: Option<&'a str>,
+    pub frames: u32,
 }
 
 impl<F> Core<F> {
@@ -24,13 +25,13 @@ impl<F> Core<F> {
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
-        let Reply { kind, id, error_type } = reply;
+        let Reply { kind, id, error_type, frames } = reply;
         let running = match self.slot(slot) {
             Some(Slot::Busy(key)) => self.requests.get_mut(&key).map(|request| (key, request)),
             _ => None,
         };
         let Some((key, request)) = running else {
-            return self.stale(slot, id, actions);
+            return self.stale(slot, id, frames, actions);
         };
         let Some(id) = id else {
             // The worker could not read the request: no terminal message will follow.
@@ -38,7 +39,7 @@ impl<F> Core<F> {
             return self.violated(slot, Violation { requirement: "MSG-12", what }, now, actions);
         };
         if request.id != id {
-            return self.stale(slot, Some(id), actions);
+            return self.stale(slot, Some(id), frames, actions);
         }
         let Place::Running { streaming, started, .. } = &mut request.place else { return };
         if kind == ReplyKind::Response && *streaming {
@@ -91,7 +92,7 @@ impl<F> Core<F> {
             return self.violated(slot, violation, now, actions);
         };
         if kind == ReplyKind::Chunk && self.requests.get(&key).is_some_and(|request| request.ended) {
-            return self.stale(slot, id, actions);
+            return self.stale(slot, id, 1, actions);
         }
         actions.push(Action::Log(Note::Violation { slot, violation: violation.clone() }));
         if kind == ReplyKind::Chunk {
@@ -135,12 +136,12 @@ impl<F> Core<F> {
         }
     }
 
-    fn stale(&mut self, slot: SlotId, id: Option<&str>, actions: &mut Vec<Action<F>>) {
-        self.counters.stale_frames += 1;
+    fn stale(&mut self, slot: SlotId, id: Option<&str>, frames: u32, actions: &mut Vec<Action<F>>) {
+        self.counters.stale_frames += u64::from(frames);
         if let Some(Slot::Busy(key)) = self.slot(slot)
             && let Some(request) = self.requests.get(&key)
         {
-            self.apps[request.app].statistics.counters.stale_frames += 1;
+            self.apps[request.app].statistics.counters.stale_frames += u64::from(frames);
         }
         // What a dead worker had still written is no news.
         if let Some(worker) = self.workers.get_mut(&slot.worker)

@@ -118,7 +118,7 @@ pub enum Event<'a, F> {
     Alive(WorkerId),
     /// A slot's connection is established.
     SlotOpened(SlotId),
-    /// A worker sent a well-formed reply.
+    /// A worker sent a well-formed reply, or some chunks of one stream, one after the other.
     Reply {
         /// The slot it came on.
         slot: SlotId,
@@ -128,7 +128,9 @@ pub enum Event<'a, F> {
         id: Option<&'a str>,
         /// The type of an error, for the counters.
         error_type: Option<&'a str>,
-        /// The whole frame, to be relayed.
+        /// How many frames these are: more than one only of chunks.
+        frames: u32,
+        /// The whole frame, to be relayed; of several, all of them.
         frame: F,
     },
     /// A worker sent a frame that holds a bad message: the frames around it can still be told apart.
