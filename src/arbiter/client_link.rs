@@ -92,12 +92,7 @@ enum End {
     BadFrame(FrameError),
 }
 
-async fn read_messages(
-    hub: &Rc<Hub>,
-    conn: ConnId,
-    outbox: &Rc<Outbox>,
-    intake: &mut Intake,
-) -> End {
+async fn read_messages(hub: &Rc<Hub>, conn: ConnId, outbox: &Rc<Outbox>, intake: &mut Intake) -> End {
     loop {
         // A client that does not read its answers gets no more of them.
         outbox.below(hub.config().client_buffer).await;

@@ -53,7 +53,9 @@ impl Intake {
                 self.borrows = true;
             }
             match self.stream.try_read_buf(self.decoder.buffer_mut()) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+                {
                     self.keep();
                 }
                 result => return result,

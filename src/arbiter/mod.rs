@@ -36,6 +36,7 @@ mod parent;
 mod paused;
 mod reading;
 mod reloading;
+mod serving;
 mod signals;
 mod slot_link;
 mod socket;
@@ -58,15 +59,15 @@ pub use config::{AppSpecError, ArbiterConfig, Compat};
 pub use hooks::{ArbiterInfo, CommandHooks, Hook, HookResult, Hooks, WorkerInfo};
 pub use socket::SocketError;
 
-use self::core::Event;
 use control::Control;
 use hooks::HookRunner;
-use hub::{Hub, Order};
+use hub::Hub;
 use launcher::Launcher;
 use reloading::Loader;
+use serving::{ReopenLogs, Serving};
 use signals::Signals;
 use socket::OwnedSocket;
-use stopping::{Patience, Stop, Stops};
+use stopping::Stops;
 use systemd::Manager;
 
 /// Why an arbiter cannot run.
@@ -99,7 +100,7 @@ pub enum ArbiterError {
 pub struct Arbiter {
     config: ArbiterConfig,
     loader: Option<Loader>,
-    reopen_logs: Option<Box<dyn Fn()>>,
+    reopen_logs: Option<ReopenLogs>,
     socket: OwnedSocket,
     listener: std::os::unix::net::UnixListener,
     control: std::os::unix::net::UnixListener,
@@ -187,7 +188,7 @@ impl Arbiter {
             UnixListener::from_std(self.control).map_err(system("watch the control socket"))?;
         let control = Control::new(&self.config.socket);
         let launcher = Launcher::start().map_err(system("start the launcher thread"))?;
-        let (mut stops, mut signals) = (self.stops, self.signals);
+        let mut stops = self.stops;
         let (pid, socket) = (std::process::id(), self.config.socket.clone());
         let arbiter = ArbiterInfo { pid, socket, version: env!("CARGO_PKG_VERSION") };
         let hooks =
@@ -199,53 +200,25 @@ impl Arbiter {
                 return Ok(());
             }
         }
-        let (orders, mut ordered) = tokio::sync::mpsc::unbounded_channel();
+        let (orders, ordered) = tokio::sync::mpsc::unbounded_channel();
         let hub = Hub::new(self.config, self.socket, launcher, hooks, orders, self.loader);
-        let manager = Manager::find().map(Rc::new);
         let local = LocalSet::new();
-        local
-            .run_until(async {
-                hub.feed(Event::Start);
-                let timers = tasks::spawn({
-                    let hub = hub.clone();
-                    async move { hub.run_timers().await }
-                });
-                let accepting = tasks::spawn(listener::accept(hub.clone(), listener));
-                tasks::spawn(control_link::accept(hub.clone(), control.clone(), control_listener));
-                if let Some(manager) = manager.clone() {
-                    let hub = hub.clone();
-                    tasks::spawn(async move { manager.keep_informed(&hub).await });
-                }
-                let patience = Patience::default();
-                let stop = |stop| {
-                    accepting.abort();
-                    patience.stop(stop, hub.config().pool.graceful_timeout);
-                    manager.iter().for_each(|manager| manager.stop(&hub));
-                    hub.feed(match stop {
-                        Stop::Gracefully => Event::Drain,
-                        Stop::AtOnce => Event::Quit,
-                    });
-                };
-                loop {
-                    tokio::select! {
-                        Some(order) = ordered.recv() => start(&hub, order),
-                        how = stops.next() => stop(how),
-                        () = control.drain.notified() => stop(Stop::Gracefully),
-                        _ = signals.hup.recv() => hub.reload(None),
-                        _ = signals.ttin.recv() => hub.scale_by(1),
-                        _ = signals.ttou.recv() => hub.scale_by(-1),
-                        _ = signals.usr1.recv() => reopen_logs(self.reopen_logs.as_deref()),
-                        _ = signals.usr2.recv() => tracing::info!("SIGUSR2 has no meaning here, ignored"),
-                        () = hub.finished.notified() => break,
-                    }
-                }
-                timers.abort();
-                tokio::select! {
-                    () = hub.write_out() => (),
-                    () = patience.end(stops.next()) => (),
-                }
-            })
-            .await;
+        let serving = Serving {
+            hub: hub.clone(),
+            listener,
+            control: control.clone(),
+            control_listener,
+            ordered,
+            manager: Manager::find().map(Rc::new),
+            stops,
+            signals: self.signals,
+            reopen_logs: self.reopen_logs,
+        };
+        // A task of its own: what the set itself waits for is looked at with every event of any connection.
+        let served = local.run_until(async { tasks::spawn(serving.run()).await }).await;
+        let ended =
+            |error| ArbiterError::System { action: "serve to the end", source: io::Error::other(error) };
+        let mut stops = served.map_err(ended)?;
         let waiting = control.end_waiters();
         drop(local);
         // The clients have their answers: the wait for hooks is not theirs.
@@ -265,21 +238,5 @@ impl Arbiter {
 impl std::fmt::Debug for Arbiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Arbiter").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-fn reopen_logs(reopen: Option<&dyn Fn()>) {
-    match reopen {
-        Some(reopen) => reopen(),
-        None => tracing::info!("SIGUSR1, and there is no log file to reopen"),
-    }
-}
-
-fn start(hub: &Rc<Hub>, order: Order) {
-    let hub = Rc::clone(hub);
-    match order {
-        Order::StartWorker(start) => drop(tasks::spawn(worker_process::run(hub, start))),
-        Order::OpenSlot(slot) => drop(tasks::spawn(slot_link::run(hub, slot))),
-        Order::Reload => hub.reload(None),
     }
 }

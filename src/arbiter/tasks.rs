@@ -10,10 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::task::JoinHandle;
 
 /// Starts a task of the event loop; the process ends with it if it panics (LIFE-18).
-pub(super) fn spawn(task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+pub(super) fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     tokio::task::spawn_local(async move {
         let mut task = std::pin::pin!(task);
-        std::future::poll_fn(|context| or_abort(|| task.as_mut().poll(context))).await;
+        std::future::poll_fn(|context| or_abort(|| task.as_mut().poll(context))).await
     })
 }
 
