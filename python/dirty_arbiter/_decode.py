@@ -40,12 +40,14 @@ def decode(payload: bytes, limits: Limits, receiver: str) -> dict[str, Any]:
     Raises `BadFrame`, `BadMessage`, or `Unreadable`. Members of the message that nobody knows are kept, and are to be
     ignored (MSG-3)."""
     document = _parse(payload, limits)
-    message: dict[str, Any] = {}
+    message = document.whole
     repeated: str | None = None
-    for name, value in document.members:
-        if name in message and repeated is None:
-            repeated = name
-        message[name] = value
+    if message is None:
+        message = {}
+        for name, value in document.members:
+            if name in message and repeated is None:
+                repeated = name
+            message[name] = value
     request_id = _usable_id(message, document.members)
     if repeated is not None:
         raise BadMessage("repeated member", _json.pointer([repeated]), "MSG-6", request_id)

@@ -27,10 +27,12 @@ class NotJson(Exception):
 class Document:
     """The members of a JSON object, in their order, repeated ones included; and what is wrong beyond the syntax."""
 
-    __slots__ = ("depth", "members", "non_finite", "oversize_integer", "too_deep")
+    __slots__ = ("depth", "members", "non_finite", "oversize_integer", "too_deep", "whole")
 
-    def __init__(self, members: list[tuple[str, Any]]) -> None:
+    def __init__(self, members: list[tuple[str, Any]], whole: dict[str, Any] | None = None) -> None:
         self.members = members
+        self.whole = whole
+        """The object, if it is known that no member of it is repeated."""
         self.non_finite: str | None = None
         """Pointer to the first NaN or Infinity literal."""
         self.too_deep: str | None = None
@@ -59,10 +61,23 @@ def _slow_case(_: str) -> Any:
 _scan = json.JSONDecoder(parse_constant=_slow_case).raw_decode
 
 
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _SlowCase
+    return members
+
+
+_scan_unrepeated = json.JSONDecoder(parse_constant=_slow_case, object_pairs_hook=_unrepeated).raw_decode
+# Up to so many objects it is quicker to be told of each than to read the members one by one.
+_FEW = 16
+
+
 def parse(text: str, max_depth: int) -> Document:
     """Parses a text that must be one JSON object."""
     try:
-        members = _members(text)
+        whole = _quick(text) if text.count("{") <= _FEW else None
+        members = _members(text) if whole is None else list(whole.items())
     except (_SlowCase, RecursionError):
         return _Parser(text, max_depth).run()
     except json.JSONDecodeError as error:
@@ -72,7 +87,16 @@ def parse(text: str, max_depth: int) -> Document:
         return _Parser(text, max_depth).run()
     if text.count("[") + text.count("{") > max_depth and _deeper_than(members, max_depth):
         return _Parser(text, max_depth).run()
-    return Document(members)
+    return Document(members, whole)
+
+
+def _quick(text: str) -> dict[str, Any] | None:
+    """The object that the text is, if there is nothing odd about it."""
+    try:
+        value, at = _scan_unrepeated(text, 0)
+    except (_SlowCase, ValueError, RecursionError):
+        return None
+    return value if at == len(text) and type(value) is dict else None
 
 
 def _members(text: str) -> list[tuple[str, Any]]:

@@ -57,7 +57,7 @@ class Text(Shape):
     def check(self, value: Any) -> None:
         if not isinstance(value, str):
             raise self._wrong_type(value)
-        if not is_text(value):
+        if not value.isascii() and not is_text(value):
             raise Misshapen("lone surrogate escape, expected Unicode text")
         if len(value) < self._shortest or (self._longest is not None and len(value) > self._longest):
             raise Misshapen(f"expected {self.expected}, found one of {len(value)}")
