@@ -16,6 +16,7 @@
 //! | `arbiter` | the arbiter: `arbiter::core` decides, the rest moves bytes and processes | `arbiter` |
 //! | `control` | the messages of the control socket, and a client that sends them | `control` |
 //! | `check` | transcripts, the matcher, the replayer, reports | `check` |
+//! | `transcode` | messages from one codec into the other | `arbiter` |
 //! | `discovery` | where the socket is | |
 //!
 //! The default feature `cli` builds the `dirty` program and all of the above. A client alone needs
@@ -40,6 +41,8 @@ pub mod control;
 pub mod discovery;
 pub mod error;
 pub mod message;
+#[cfg(feature = "arbiter")]
+pub mod transcode;
 pub mod values;
 pub mod wire;
 #[cfg(feature = "worker")]

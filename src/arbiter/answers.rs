@@ -49,6 +49,7 @@ pub(super) fn error_for(failure: Failure, compat: Compat) -> DirtyError {
             let error = on_worker(named(DirtyError::worker(message), target), worker);
             error.with_details(|details| details.requirement = Some(violation.requirement.to_owned()))
         }
+        Failure::Unrelayable { target, problem } => named(DirtyError::protocol("GD-12", problem), target),
         Failure::DuplicateId(id) => match RequestId::new(id) {
             Ok(id) => DirtyError::id_in_flight(id),
             // Unreachable: the id was read from a checked message.
@@ -59,12 +60,12 @@ pub(super) fn error_for(failure: Failure, compat: Compat) -> DirtyError {
 
 /// The answer to a bad message (MSG-5, MSG-13). When its id is that of a request in flight, an answer with this id would
 /// be read as that request's: it goes out without one.
-pub(super) fn bad_message(mut error: MessageError, id_in_flight: bool) -> Frame {
+pub(super) fn bad_message(mut error: MessageError, id_in_flight: bool) -> ErrorMessage {
     if let Some(id) = error.id.take_if(|_| id_in_flight) {
         let error = DirtyError::from(&error).with_details(|details| details.id = Some(id));
-        return to_frame(ErrorMessage::new(None, error));
+        return ErrorMessage::new(None, error);
     }
-    to_frame(ErrorMessage::from(&error))
+    ErrorMessage::from(&error)
 }
 
 /// The answer to one connection too many (SEC-6).
@@ -89,7 +90,8 @@ pub(super) fn cancel(id: String) -> Option<Frame> {
     RequestId::new(id).ok().map(|id| to_frame(CancelMessage::new(id)))
 }
 
-fn to_frame(message: impl Into<DirtyMessage>) -> Frame {
+/// A message as a frame.
+pub(super) fn to_frame(message: impl Into<DirtyMessage>) -> Frame {
     let message = message.into();
     message.to_frame(&Limits::default()).unwrap_or_else(|_| {
         // Names are at most 1,024 characters, texts are ours and short: an error is far below 64 MiB.

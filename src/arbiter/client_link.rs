@@ -4,9 +4,10 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::answers;
+use super::codec::{self, FromClient};
 use super::core::{ConnId, Event};
 use super::hub::Hub;
 use super::intake::{Intake, detached};
@@ -14,8 +15,8 @@ use super::outbox::Outbox;
 use super::reading::hang_up;
 use super::stream::Stream;
 use crate::DirtyError;
-use crate::message::{DecodeError, Role};
-use crate::wire::{Frame, FrameDecoder, FrameError, Head, Limits};
+use crate::message::{DecodeError, ErrorMessage, RequestId, Role};
+use crate::wire::{Codec, FrameDecoder, FrameError, Head, Limits};
 
 /// How long input is still read and discarded after a bad frame, so that a client in the middle of a long write gets
 /// to read why (FRAME-7).
@@ -39,7 +40,7 @@ pub(super) async fn run(hub: Rc<Hub>, stream: Stream) {
 
 async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Rc<Stream>, outbox: &Rc<Outbox>) {
     hub.on(Event::Connected(conn));
-    let mut intake = Intake::new(Rc::clone(stream), hub.config().limits, Rc::clone(&hub.shared_buffer));
+    let mut intake = Intake::new(Rc::clone(stream), hub.config().limits, true, Rc::clone(&hub.shared_buffer));
     match read_messages(hub, conn, outbox, &mut intake).await {
         End::Eof => {
             tracing::debug!(conn = conn.0, "a client sends nothing more");
@@ -72,7 +73,7 @@ pub(super) async fn close_after(
 ) {
     let start = decoder.buffered();
     let error = DirtyError::bad_frame(error, (!start.is_empty()).then_some(start));
-    outbox.push(answers::frame(None, error).into_bytes());
+    outbox.push(codec::error(outbox.codec(), None, error));
     outbox.close();
     drop(decoder);
     let read = async {
@@ -102,7 +103,7 @@ async fn read_messages(hub: &Rc<Hub>, conn: ConnId, outbox: &Rc<Outbox>, intake:
         let read = intake.read().await;
         let taken = match read {
             Ok(0) => intake.decoder.finish(),
-            Ok(_) => take_messages(hub, conn, &mut intake.decoder),
+            Ok(_) => take_messages(hub, conn, outbox, &mut intake.decoder),
             Err(_) => Ok(()),
         };
         hub.flush();
@@ -116,15 +117,34 @@ async fn read_messages(hub: &Rc<Hub>, conn: ConnId, outbox: &Rc<Outbox>, intake:
     }
 }
 
-fn take_messages(hub: &Hub, conn: ConnId, decoder: &mut FrameDecoder) -> Result<(), FrameError> {
-    let limits = decoder.limits();
-    while let Some(frame) = decoder.next_frame()? {
-        take_message(hub, conn, frame, &limits)?;
+fn take_messages(
+    hub: &Hub,
+    conn: ConnId,
+    outbox: &Outbox,
+    decoder: &mut FrameDecoder,
+) -> Result<(), FrameError> {
+    // One byte may be the beginning of either codec.
+    while decoder.buffered().len() > 1 {
+        if !outbox.keeps_to(Codec::of(decoder.buffered())) {
+            return Err(FrameError::OtherCodec);
+        }
+        let Some(length) = decoder.frame_at(0)?.map(<[u8]>::len) else { break };
+        take_message(hub, conn, decoder.take(length), &decoder.limits())?;
     }
     Ok(())
 }
 
-fn take_message(hub: &Hub, conn: ConnId, frame: Frame, limits: &Limits) -> Result<(), FrameError> {
+fn take_message(hub: &Hub, conn: ConnId, frame: Bytes, limits: &Limits) -> Result<(), FrameError> {
+    let frame = match codec::from_client(frame, limits) {
+        Ok(frame) => frame,
+        Err(FromClient::Frame(error)) => return Err(error),
+        Err(FromClient::Value { id, error }) => {
+            let in_flight = hub.is_in_flight(conn, &id);
+            let id = RequestId::new(id).ok().filter(|_| !in_flight);
+            hub.answer(conn, id, DirtyError::protocol("GD-12", error.to_string()));
+            return Ok(());
+        }
+    };
     // The head borrows from a second handle on the frame's bytes, so that the frame itself can move on.
     let bytes = frame.clone();
     let head = match Head::read(bytes.payload(), limits).and_then(|head| head.sent_by(Role::Client)) {
@@ -133,7 +153,8 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Frame, limits: &Limits) -> Resul
         Err(DecodeError::Message(error)) => {
             tracing::debug!(conn = conn.0, %error, "refused a bad message");
             let in_flight = error.id.as_ref().is_some_and(|id| hub.is_in_flight(conn, id.as_str()));
-            hub.send(conn, answers::bad_message(error, in_flight).into_bytes());
+            let ErrorMessage { id, error, .. } = answers::bad_message(error, in_flight);
+            hub.answer(conn, id, DirtyError::from(error));
             return Ok(());
         }
     };

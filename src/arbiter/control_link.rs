@@ -78,7 +78,7 @@ impl ControlLink {
             let frame = self.next_frame().await?;
             let answer = match ControlRequest::decode(frame.payload(), &LIMITS) {
                 Ok(request) => self.answer(request).await?,
-                Err(DecodeError::Message(error)) => answers::bad_message(error, false),
+                Err(DecodeError::Message(error)) => answers::to_frame(answers::bad_message(error, false)),
                 Err(DecodeError::Frame(error)) => return Err(Some(error)),
             };
             self.outbox.push(answer.into_bytes());

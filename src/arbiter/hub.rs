@@ -11,8 +11,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
 
 use super::answers;
+use super::codec::{self, Hop};
 use super::config::ArbiterConfig;
-use super::core::{Action, ConnId, Core, CoreConfig, Event, PoolStatus, SlotId, WorkerId, WorkerSignal};
+use super::core::{
+    Action, ConnId, Core, CoreConfig, Event, PoolStatus, ReplyKind, SlotId, WorkerId, WorkerSignal,
+};
 use super::hooks::HookRunner;
 use super::intake::SharedBuffer;
 use super::launcher::Launcher;
@@ -21,6 +24,9 @@ use super::outbox::Outbox;
 use super::reloading::{Loader, Outcome, Reloading};
 use super::socket::OwnedSocket;
 use super::tasks;
+use crate::DirtyError;
+use crate::message::RequestId;
+use crate::wire::Codec;
 
 /// What time it is on the event loop's clock, which tests can pause.
 fn now() -> Instant {
@@ -44,6 +50,7 @@ async fn watch_congestion(hub: Rc<Hub>, conn: ConnId, outbox: Rc<Outbox>) {
 #[derive(Debug)]
 pub(super) struct SlotLink {
     pub outbox: Rc<Outbox>,
+    pub hop: Hop,
     /// The client whose full buffer this slot's reader waits for.
     pub paused_by: RefCell<Option<Rc<Outbox>>>,
 }
@@ -83,6 +90,8 @@ pub(super) struct Hub {
     pub clients: RefCell<HashMap<ConnId, Rc<Outbox>>>,
     pub slots: RefCell<HashMap<SlotId, Rc<SlotLink>>>,
     pub pids: RefCell<HashMap<WorkerId, u32>>,
+    /// Workers that speak another codec than JSON (WORK-18).
+    pub worker_codecs: RefCell<HashMap<WorkerId, Codec>>,
     early_signals: RefCell<HashMap<WorkerId, Signal>>,
     /// Peers with something new to write: they are flushed together, so that frames of one read share one write.
     unflushed: RefCell<Vec<Rc<Outbox>>>,
@@ -120,6 +129,7 @@ impl Hub {
             clients: RefCell::default(),
             slots: RefCell::default(),
             pids: RefCell::default(),
+            worker_codecs: RefCell::default(),
             early_signals: RefCell::default(),
             unflushed: RefCell::default(),
             shared_buffer: Rc::default(),
@@ -255,7 +265,7 @@ impl Hub {
             Action::Forward { conn, slot, more, frame } => self.forward(conn, slot, more, frame),
             Action::Answer { conn, id, failure } => {
                 let error = answers::error_for(failure, self.config().compat);
-                self.send(conn, answers::frame(id, error).into_bytes());
+                self.answer(conn, id.and_then(|id| RequestId::new(id).ok()), error);
             }
             Action::CloseConn(conn) => {
                 // It has its place until it has read its answers.
@@ -266,11 +276,14 @@ impl Hub {
             Action::Dispatch { slot, frame } => {
                 // The reader may still wait for the client of the stream before, and its answer is for another.
                 self.read_again(slot);
-                self.send_to_slot(slot, frame);
+                self.dispatch(slot, frame);
             }
             Action::SendCancel { slot, id } => {
-                if let Some(frame) = answers::cancel(id) {
-                    self.send_to_slot(slot, frame.into_bytes());
+                // gunicorn's worker, which speaks the other codec, has no such message (GD-15).
+                let link = self.slots.borrow().get(&slot).cloned();
+                let link = link.filter(|link| link.hop.worker == Codec::Json);
+                if let (Some(link), Some(frame)) = (link, answers::cancel(id)) {
+                    self.queue(&link.outbox, frame.into_bytes());
                 }
                 // Nobody waits for this slot's output any more: read it, so that the slot comes free.
                 self.read_again(slot);
@@ -342,9 +355,32 @@ impl Hub {
         Some(outbox)
     }
 
-    fn send_to_slot(&self, slot: SlotId, frame: Bytes) {
-        if let Some(link) = self.slots.borrow().get(&slot) {
-            self.queue(&link.outbox, frame);
+    /// Sends a client an error of the arbiter's own making.
+    pub fn answer(&self, conn: ConnId, id: Option<RequestId>, error: DirtyError) {
+        let outbox = self.clients.borrow().get(&conn).cloned();
+        if let Some(outbox) = outbox {
+            self.queue(&outbox, codec::error(outbox.codec(), id, error));
+        }
+    }
+
+    /// Sends a worker a request, as it reads it.
+    fn dispatch(&self, slot: SlotId, request: Bytes) {
+        let Some(link) = self.slots.borrow().get(&slot).cloned() else { return };
+        let (id, client) = match self.core.borrow().running(slot) {
+            Some((id, client)) => (id.to_owned(), client),
+            // Unreachable: the core dispatches what runs from then on.
+            None => return,
+        };
+        let client = client.and_then(|conn| self.clients.borrow().get(&conn).map(|outbox| outbox.codec()));
+        match link.hop.begin(&id, client.unwrap_or_default(), request, &self.config().limits) {
+            Ok(frame) => self.queue(&link.outbox, frame),
+            // As if its worker had said so.
+            Err(error) => self.on(Event::Unrelayable {
+                slot,
+                kind: ReplyKind::Error,
+                id: &id,
+                problem: error.to_string(),
+            }),
         }
     }
 
@@ -376,6 +412,7 @@ impl Hub {
     /// A worker ended: its number belongs to nobody.
     pub fn ended(&self, worker: WorkerId) {
         self.pids.borrow_mut().remove(&worker);
+        self.worker_codecs.borrow_mut().remove(&worker);
         self.early_signals.borrow_mut().remove(&worker);
     }
 

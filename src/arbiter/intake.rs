@@ -36,8 +36,10 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub fn new(stream: Rc<Stream>, limits: Limits, shared: Rc<SharedBuffer>) -> Intake {
-        Intake { stream, decoder: FrameDecoder::new(limits), shared, borrows: false }
+    /// The receiving half of `stream`, whose frames are of either codec, or all JSON.
+    pub fn new(stream: Rc<Stream>, limits: Limits, either_codec: bool, shared: Rc<SharedBuffer>) -> Intake {
+        let decoder = if either_codec { FrameDecoder::of_both_codecs } else { FrameDecoder::new };
+        Intake { stream, decoder: decoder(limits), shared, borrows: false }
     }
 
     /// Waits for bytes and hands them to the decoder; 0 at the end of the stream. Its frames are to be taken, and what is left

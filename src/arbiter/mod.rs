@@ -18,6 +18,7 @@ pub mod core;
 mod access;
 mod answers;
 mod client_link;
+mod codec;
 mod config;
 mod control;
 mod control_link;

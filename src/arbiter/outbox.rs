@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::intake::detached;
 use super::stream::Stream;
 use super::tasks;
+use crate::wire::Codec;
 
 /// Slices handed to one write.
 const MAX_SLICES: usize = 64;
@@ -20,6 +21,8 @@ const MAX_SLICES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Outbox {
     stream: Rc<Stream>,
+    /// What its peer reads; the first frame of a client says it (GD-10).
+    codec: Cell<Option<Codec>>,
     queue: RefCell<VecDeque<Bytes>>,
     /// Bytes in the queue.
     waiting: Cell<usize>,
@@ -41,6 +44,7 @@ impl Outbox {
     pub fn new(stream: Rc<Stream>) -> Rc<Outbox> {
         Rc::new(Outbox {
             stream,
+            codec: Cell::new(None),
             queue: RefCell::default(),
             waiting: Cell::new(0),
             congested: Cell::new(false),
@@ -50,6 +54,18 @@ impl Outbox {
             dead: Cell::new(false),
             progress: Notify::new(),
         })
+    }
+
+    /// What its peer reads: JSON, as long as nothing else is known.
+    pub fn codec(&self) -> Codec {
+        self.codec.get().unwrap_or_default()
+    }
+
+    /// The peer has sent a frame of this codec: it keeps to that of its first.
+    pub fn keeps_to(&self, codec: Codec) -> bool {
+        let known = self.codec.get().unwrap_or(codec);
+        self.codec.set(Some(known));
+        known == codec
     }
 
     /// Queues bytes; [`flush`](Self::flush) sends them.

@@ -6,17 +6,20 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use nix::errno::Errno;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
+use super::codec::{FromWorker, Hop};
 use super::core::{Event, ReplyKind, SlotId, Violation};
 use super::hub::{Hub, SlotLink};
 use super::intake::Intake;
 use super::outbox::Outbox;
 use super::stream::Stream;
 use crate::message::{DecodeError, RequestId, Role};
-use crate::wire::{FrameDecoder, HEADER_LEN, Head, Limits, Members, unescape};
+use crate::wire::gd::Kind;
+use crate::wire::{Codec, FrameDecoder, HEADER_LEN, Head, Limits, Members, unescape};
 
 /// How long a worker may take no more connections (WORK-2).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +40,11 @@ pub(super) async fn run(hub: Rc<Hub>, slot: SlotId) {
 /// Serves a slot until its worker or the arbiter ends the connection.
 pub(super) async fn serve(hub: Rc<Hub>, slot: SlotId, stream: Stream) {
     let stream = Rc::new(stream);
-    let link = Rc::new(SlotLink { outbox: Outbox::new(Rc::clone(&stream)), paused_by: RefCell::default() });
+    let link = Rc::new(SlotLink {
+        outbox: Outbox::new(Rc::clone(&stream)),
+        hop: Hop::to(hub.worker_codecs.borrow().get(&slot.worker).copied().unwrap_or_default()),
+        paused_by: RefCell::default(),
+    });
     hub.slots.borrow_mut().insert(slot, Rc::clone(&link));
     hub.feed(Event::SlotOpened(slot));
     hub.pool_changed.notify_one();
@@ -77,8 +84,9 @@ async fn connect(slot: SlotId, path: &Path) -> io::Result<UnixStream> {
 /// Reads until the connection ends; returns how the worker broke the protocol, if it did.
 async fn read_replies(hub: &Hub, slot: SlotId, stream: &Rc<Stream>, link: &SlotLink) -> Option<Violation> {
     let limits = hub.config().limits;
-    let mut intake = Intake::new(Rc::clone(stream), limits, Rc::clone(&hub.shared_buffer));
-    let mut replies = Replies { hub, slot, limits, run: Run::default() };
+    let mut intake =
+        Intake::new(Rc::clone(stream), limits, link.hop.worker == Codec::Gd, Rc::clone(&hub.shared_buffer));
+    let mut replies = Replies { hub, slot, hop: &link.hop, limits, run: Run::default() };
     loop {
         wait_for_reader(hub, link).await;
         let read = intake.read().await;
@@ -113,6 +121,7 @@ async fn wait_for_reader(hub: &Hub, link: &SlotLink) {
 struct Replies<'a> {
     hub: &'a Hub,
     slot: SlotId,
+    hop: &'a Hop,
     limits: Limits,
     run: Run,
 }
@@ -141,6 +150,12 @@ impl Replies<'_> {
                     return Err(Violation { requirement: error.requirement(), what: error.to_string() });
                 }
             };
+            if !self.hop.is_plain() || Codec::of(frame) != Codec::Json {
+                let length = frame.len();
+                self.relay_run(decoder);
+                self.translate(decoder.take(length))?;
+                continue;
+            }
             let (payload, length) = (&frame[HEADER_LEN..], frame.len());
             match Head::read(payload, &self.limits).and_then(|head| head.sent_by(Role::Worker)) {
                 Ok(Head::Chunk { id }) => {
@@ -163,16 +178,55 @@ impl Replies<'_> {
                     self.hub.on(Event::Reply { slot, kind, id, error_type, frames: 1, frame });
                 }
                 Err(error) => {
-                    let violation = Violation { requirement: error.requirement(), what: error.to_string() };
-                    let kind = intended_kind(payload, &self.limits);
+                    let frame = Bytes::copy_from_slice(payload);
                     self.relay_run(decoder);
-                    let DecodeError::Message(error) = error else { return Err(violation) };
                     decoder.take(length);
-                    let id = error.id.as_ref().map(RequestId::as_str);
-                    self.hub.on(Event::BadReply { slot: self.slot, kind, id, violation });
+                    self.refuse(&frame, error)?;
                 }
             }
         }
+    }
+
+    /// Feeds a frame to the core that its client reads in another form, or that its worker wrote in another.
+    fn translate(&self, frame: Bytes) -> Result<(), Violation> {
+        let slot = self.slot;
+        let json = match self.hop.from_worker(&frame, &self.limits) {
+            Ok(json) => json,
+            Err(FromWorker::Frame(error)) => {
+                return Err(Violation { requirement: error.requirement(), what: error.to_string() });
+            }
+            Err(FromWorker::Value { id, kind, error }) => {
+                let kind = if kind == Kind::Chunk as u8 { ReplyKind::Chunk } else { ReplyKind::Response };
+                let id = id.as_deref().unwrap_or_default();
+                self.hub.on(Event::Unrelayable { slot, kind, id, problem: error.to_string() });
+                return Ok(());
+            }
+        };
+        let head = match Head::read(json.payload(), &self.limits).and_then(|head| head.sent_by(Role::Worker))
+        {
+            Ok(head) => head,
+            Err(error) => return self.refuse(json.payload(), error),
+        };
+        let Some(kind) = kind_of(&head) else { return Ok(()) };
+        let (id, error_type) = (head.id(), head.error_type());
+        match self.hop.to_client(frame, &json, head.message_type(), id, &self.limits) {
+            Ok(frame) => self.hub.on(Event::Reply { slot, kind, id, error_type, frames: 1, frame }),
+            Err(error) => {
+                let id = id.unwrap_or_default();
+                self.hub.on(Event::Unrelayable { slot, kind, id, problem: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Feeds a bad message to the core. The error is that of a payload that is none.
+    fn refuse(&self, payload: &[u8], error: DecodeError) -> Result<(), Violation> {
+        let violation = Violation { requirement: error.requirement(), what: error.to_string() };
+        let kind = intended_kind(payload, &self.limits);
+        let DecodeError::Message(error) = error else { return Err(violation) };
+        let id = error.id.as_ref().map(RequestId::as_str);
+        self.hub.on(Event::BadReply { slot: self.slot, kind, id, violation });
+        Ok(())
     }
 
     /// Feeds the chunks that were seen and not taken yet to the core.

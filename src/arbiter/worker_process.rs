@@ -16,6 +16,7 @@ use super::hooks::{self, Pending, WorkerInfo};
 use super::hub::{Hub, WorkerStart};
 use super::output::Output;
 use super::{systemd, tasks};
+use crate::wire::Codec;
 
 /// Tells a worker where the hooks are that it runs itself (LIFE-19).
 const HOOKS_FILE: &str = "DIRTY_HOOKS_FILE";
@@ -237,6 +238,8 @@ fn notified(hub: &Hub, worker: WorkerId, message: &[u8]) -> bool {
             _ => {
                 if let Some(list) = line.strip_prefix(b"X_DIRTY_APPS=") {
                     serves(hub, worker, list);
+                } else if line == b"X_DIRTY_CODEC=gd/1" {
+                    hub.worker_codecs.borrow_mut().insert(worker, Codec::Gd);
                 } else if let Some(app_path) = line.strip_prefix(b"X_DIRTY_LOADING=") {
                     let app_path = std::str::from_utf8(app_path).ok().filter(|app_path| !app_path.is_empty());
                     hub.feed(Event::Loading { worker, app_path });

@@ -44,12 +44,13 @@ pub use bytes::Bytes;
 pub use decode::decode;
 pub use encode::{Hinting, encode};
 
+#[cfg(any(feature = "worker", feature = "arbiter"))]
+pub(crate) use self::hints::{HintTree, Node};
 #[cfg(feature = "worker")]
 pub(crate) use self::{
     check::NAMES_NOTHING,
     decode::decode_checked,
     encode::{Problem, Refusal},
-    hints::{HintTree, Node},
     writer::Writer,
 };
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a frame: its length, its end, or its text.
 
 use super::JsonKind;
+use super::gd::TlvError;
 
 /// A bad frame. The connection it came on cannot be trusted any further (FRAME-7, FRAME-12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +47,30 @@ pub enum FrameError {
         /// What it is.
         found: JsonKind,
     },
+    /// A frame that begins like one of `gd/1` and goes on otherwise.
+    #[error("frame begins with {:02x} {:02x}: expected 47 44 (GD-2)", found[0], found[1])]
+    BadMagic {
+        /// Its first bytes.
+        found: [u8; 2],
+    },
+    /// A frame of `gd/1` of another version.
+    #[error("frame of version {found}: expected 1 (GD-2)")]
+    BadVersion {
+        /// The version.
+        found: u8,
+    },
+    /// The stream ended inside a header of `gd/1`.
+    #[error("connection ended inside a frame header: got {got} of 16 bytes (GD-3)")]
+    TruncatedGdHeader {
+        /// Bytes of the header that had arrived.
+        got: usize,
+    },
+    /// The payload is not one dict of typed values.
+    #[error("payload is not a dict of typed values: {0} (GD-5)")]
+    NotTlv(TlvError),
+    /// A frame of the other codec than the connection's first.
+    #[error("frame of another codec than the first of its connection (GD-10)")]
+    OtherCodec,
 }
 
 impl FrameError {
@@ -55,6 +80,10 @@ impl FrameError {
             FrameError::Empty | FrameError::TooLarge { .. } => "FRAME-3",
             FrameError::TruncatedHeader { .. } | FrameError::TruncatedPayload { .. } => "FRAME-9",
             FrameError::NotUtf8 { .. } | FrameError::NotJson(_) | FrameError::NotObject { .. } => "FRAME-10",
+            FrameError::BadMagic { .. } | FrameError::BadVersion { .. } => "GD-2",
+            FrameError::TruncatedGdHeader { .. } => "GD-3",
+            FrameError::NotTlv(_) => "GD-5",
+            FrameError::OtherCodec => "GD-10",
         }
     }
 
@@ -63,6 +92,7 @@ impl FrameError {
         match self {
             FrameError::NotUtf8 { offset } => Some(*offset),
             FrameError::NotJson(error) => Some(error.offset),
+            FrameError::NotTlv(error) => Some(error.offset),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::gd::{self, Header};
 use super::{FrameError, Limits};
 
 /// Bytes of a frame's header.
@@ -25,6 +26,20 @@ impl Frame {
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(payload);
         Ok(Frame(bytes.into()))
+    }
+
+    /// Frames a payload that stands after room for the header.
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn from_parts(mut bytes: Vec<u8>, limits: &Limits) -> Result<Frame, FrameError> {
+        let length = checked_length(bytes.len().saturating_sub(HEADER_LEN), limits)?;
+        bytes[..HEADER_LEN].copy_from_slice(&length.to_be_bytes());
+        Ok(Frame(bytes.into()))
+    }
+
+    /// A frame that a decoder has cut out whole.
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn from_whole(bytes: Bytes) -> Frame {
+        Frame(bytes)
     }
 
     /// The payload, without the header.
@@ -68,12 +83,37 @@ fn checked_length(length: usize, limits: &Limits) -> Result<u32, FrameError> {
 pub struct FrameDecoder {
     buffer: BytesMut,
     limits: Limits,
+    /// Whether frames of `gd/1` are taken as well.
+    both_codecs: bool,
+}
+
+/// How bytes stand for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Codec {
+    /// A length and JSON.
+    #[default]
+    Json,
+    /// A header and typed values: [`gd`].
+    Gd,
+}
+
+impl Codec {
+    /// The codec of a frame, by its first two bytes (GD-10).
+    pub fn of(frame: &[u8]) -> Codec {
+        if frame.starts_with(&gd::MAGIC) { Codec::Gd } else { Codec::Json }
+    }
 }
 
 impl FrameDecoder {
     /// A decoder at the start of a stream. It owns no memory until bytes arrive.
     pub fn new(limits: Limits) -> Self {
-        FrameDecoder { buffer: BytesMut::new(), limits }
+        FrameDecoder { buffer: BytesMut::new(), limits, both_codecs: false }
+    }
+
+    /// The same for a stream that may be of either codec: each frame says by its first bytes of which (GD-10).
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn of_both_codecs(limits: Limits) -> Self {
+        FrameDecoder { both_codecs: true, ..Self::new(limits) }
     }
 
     /// Appends bytes of the stream.
@@ -84,9 +124,9 @@ impl FrameDecoder {
     /// The buffer, with room for the next read. The room at most doubles what has arrived: an announced length
     /// alone reserves nothing (FRAME-6).
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
-        let missing = match announced(&self.buffer) {
-            Some(length) => (HEADER_LEN + length as usize).saturating_sub(self.buffer.len()),
-            None => 0,
+        let missing = match self.extent(&self.buffer) {
+            Ok(Some((header, length))) => (header + length as usize).saturating_sub(self.buffer.len()),
+            _ => 0,
         };
         self.buffer.reserve(missing.min(self.buffer.len()).max(MIN_READ));
         &mut self.buffer
@@ -114,9 +154,8 @@ impl FrameDecoder {
     #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
     pub(crate) fn frame_at(&self, start: usize) -> Result<Option<&[u8]>, FrameError> {
         let rest = &self.buffer[start.min(self.buffer.len())..];
-        let Some(length) = announced(rest) else { return Ok(None) };
-        let whole = HEADER_LEN + checked_length(length as usize, &self.limits)? as usize;
-        Ok(rest.get(..whole))
+        let Some((header, length)) = self.extent(rest)? else { return Ok(None) };
+        Ok(rest.get(..header + length as usize))
     }
 
     /// Takes bytes from the front: one or more frames that [`frame_at`](Self::frame_at) has shown.
@@ -129,12 +168,15 @@ impl FrameDecoder {
     /// # Errors
     /// [`FrameError::TruncatedHeader`] or [`FrameError::TruncatedPayload`] inside a frame (FRAME-9).
     pub fn finish(&self) -> Result<(), FrameError> {
-        match (self.buffer.len(), announced(&self.buffer)) {
-            (0, _) => Ok(()),
-            (got, None) => Err(FrameError::TruncatedHeader { got }),
-            (got, Some(expected)) => {
-                Err(FrameError::TruncatedPayload { got: got - HEADER_LEN, expected: expected as usize })
+        let got = self.buffer.len();
+        match self.extent(&self.buffer) {
+            _ if got == 0 => Ok(()),
+            Ok(None) if self.is_gd(&self.buffer) => Err(FrameError::TruncatedGdHeader { got }),
+            Ok(None) => Err(FrameError::TruncatedHeader { got }),
+            Ok(Some((header, expected))) => {
+                Err(FrameError::TruncatedPayload { got: got - header, expected: expected as usize })
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -147,10 +189,20 @@ impl FrameDecoder {
     pub fn buffered(&self) -> &[u8] {
         &self.buffer
     }
-}
 
-/// The payload length that the header at the front announces, once it is whole.
-fn announced(bytes: &[u8]) -> Option<u32> {
-    let mut header = bytes.get(..HEADER_LEN)?;
-    Some(header.get_u32())
+    fn is_gd(&self, bytes: &[u8]) -> bool {
+        self.both_codecs && Codec::of(bytes) == Codec::Gd
+    }
+
+    /// The lengths of the header at the front of `bytes` and of the payload that it announces, once it is whole.
+    fn extent(&self, bytes: &[u8]) -> Result<Option<(usize, u32)>, FrameError> {
+        if self.is_gd(bytes) {
+            let Some(Header { length, .. }) = Header::read(bytes)? else { return Ok(None) };
+            // A message without members has no payload at all (GD-3).
+            let length = if length == 0 { 0 } else { checked_length(length as usize, &self.limits)? };
+            return Ok(Some((gd::HEADER_LEN, length)));
+        }
+        let Some(mut header) = bytes.get(..HEADER_LEN) else { return Ok(None) };
+        Ok(Some((HEADER_LEN, checked_length(header.get_u32() as usize, &self.limits)?)))
+    }
 }

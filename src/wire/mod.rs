@@ -1,17 +1,18 @@
-//! The `json/1` codec: length-prefixed frames and a strict, iterative JSON scan.
+//! The codecs: `json/1`, length-prefixed frames and a strict, iterative JSON scan, and [`gd/1`](gd).
 //!
 //! Everything here is sans-IO: bytes go in, frames and members come out. Nothing recurses and nothing
 //! allocates more than the bytes that have arrived, so that no peer can exhaust a stack or a heap.
 
 mod error;
 mod frame;
+pub mod gd;
 mod head;
 mod members;
 mod scan;
 mod text;
 
 pub use error::{FrameError, JsonError, JsonErrorKind};
-pub use frame::{Frame, FrameDecoder, HEADER_LEN};
+pub use frame::{Codec, Frame, FrameDecoder, HEADER_LEN};
 pub use head::Head;
 pub use members::Members;
 pub use scan::{JsonKind, Member, Summary, scan};

@@ -34,7 +34,7 @@ pub use types::{
 use deadlines::Deadlines;
 use reload::{Reload, Replacing};
 use replies::Reply;
-use state::{App, Conn, Request, RequestKey, Seat, Worker};
+use state::{App, Conn, Request, RequestKey, Seat, Slot, Worker};
 
 /// Whether the arbiter takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,9 @@ impl<F> Core<F> {
             Event::BadReply { slot, kind, id, violation } => {
                 self.bad_reply(slot, kind, id, violation, now, actions);
             }
+            Event::Unrelayable { slot, kind, id, problem } => {
+                self.unrelayable(slot, kind, id, problem, now, actions);
+            }
             Event::SlotBroken { slot, violation } => self.slot_broken(slot, violation, now, actions),
             Event::Exited { worker, exit } => self.exited(worker, exit, now, actions),
             Event::Tick => (),
@@ -148,6 +151,12 @@ impl<F> Core<F> {
     /// When [`Event::Tick`] is due if nothing else happens before.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.deadlines.next()
+    }
+
+    /// The request that runs on a slot: its id, and who waits for it.
+    pub fn running(&self, slot: SlotId) -> Option<(&str, Option<ConnId>)> {
+        let Some(Slot::Busy(key)) = self.slot(slot) else { return None };
+        self.requests.get(&key).map(|request| (request.id.as_str(), request.waiter))
     }
 
     /// Whether a client waits for the answer to this id (CORR-6).

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::state::{Doom, Place, RequestKey, Slot, target};
-use super::types::{Action, Failure, Note, ReplyKind, SlotId, Violation, WorkerExit};
+use super::types::{Action, Failure, Note, ReplyKind, SlotId, Target, Violation, WorkerExit};
 use crate::message::ErrorType;
 
 /// What a worker's frame says of itself.
@@ -82,26 +82,59 @@ impl<F> Core<F> {
         now: Instant,
         actions: &mut Vec<Action<F>>,
     ) {
-        let running = match self.slot(slot) {
-            Some(Slot::Busy(key)) => {
-                self.requests.get(&key).filter(|request| Some(request.id.as_str()) == id).map(|_| key)
-            }
-            _ => None,
-        };
-        let (Some(key), Some(kind)) = (running, kind) else {
+        let (Some(key), Some(kind)) = (self.running_as(slot, id), kind) else {
             return self.violated(slot, violation, now, actions);
         };
         if kind == ReplyKind::Chunk && self.requests.get(&key).is_some_and(|request| request.ended) {
             return self.stale(slot, id, 1, actions);
         }
         actions.push(Action::Log(Note::Violation { slot, violation: violation.clone() }));
+        let worker = slot.worker;
+        let failure = |target| Failure::WorkerBroke { target, worker, violation };
+        self.fail_reply(slot, key, kind, failure, now, actions);
+    }
+
+    /// A good reply that cannot be relayed fails its request; nobody is to blame.
+    pub(super) fn unrelayable(
+        &mut self,
+        slot: SlotId,
+        kind: ReplyKind,
+        id: &str,
+        problem: String,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
+        let key = self.running_as(slot, Some(id));
+        let ended = |key| self.requests.get(&key).is_some_and(|request| request.ended);
+        let Some(key) = key.filter(|key| kind != ReplyKind::Chunk || !ended(*key)) else {
+            return self.stale(slot, Some(id), 1, actions);
+        };
+        self.fail_reply(slot, key, kind, |target| Failure::Unrelayable { target, problem }, now, actions);
+    }
+
+    /// The request that runs on a slot, if this is its id.
+    fn running_as(&self, slot: SlotId, id: Option<&str>) -> Option<RequestKey> {
+        let Some(Slot::Busy(key)) = self.slot(slot) else { return None };
+        self.requests.get(&key).filter(|request| Some(request.id.as_str()) == id).map(|_| key)
+    }
+
+    /// Fails the request that a reply was for, which is not relayed.
+    fn fail_reply(
+        &mut self,
+        slot: SlotId,
+        key: RequestKey,
+        kind: ReplyKind,
+        failure: impl FnOnce(Target) -> Failure,
+        now: Instant,
+        actions: &mut Vec<Action<F>>,
+    ) {
         if kind == ReplyKind::Chunk {
             // The worker streams on: it is told to stop, and the slot is taken until it has.
             self.send_cancel(slot, key, actions);
         }
         if let Some(request) = self.requests.get(&key) {
             let target = target(&self.apps, request);
-            self.answer(key, Failure::WorkerBroke { target, worker: slot.worker, violation }, actions);
+            self.answer(key, failure(target), actions);
         }
         if kind != ReplyKind::Chunk {
             self.forget(key);

@@ -144,6 +144,17 @@ pub enum Event<'a, F> {
         /// What is wrong with it.
         violation: Violation,
     },
+    /// A worker sent a well-formed reply that its client's codec cannot carry (GD-12).
+    Unrelayable {
+        /// The slot it came on.
+        slot: SlotId,
+        /// What it is.
+        kind: ReplyKind,
+        /// The id it carries.
+        id: &'a str,
+        /// Which value it is about, and why it cannot be relayed.
+        problem: String,
+    },
     /// A slot's connection ended, or its worker broke the protocol on it.
     SlotBroken {
         /// The slot.
@@ -362,6 +373,13 @@ pub enum Failure {
         /// What it did.
         violation: Violation,
     },
+    /// A value of the request or of its result is none in the codec of who is to receive it (GD-12).
+    Unrelayable {
+        /// What was called.
+        target: Target,
+        /// Which value, and why.
+        problem: String,
+    },
     /// The id is in flight on this connection (CORR-6).
     DuplicateId(String),
 }
@@ -383,7 +401,7 @@ impl Failure {
             Failure::Timeout { .. } => ErrorType::DirtyTimeoutError,
             Failure::Cancelled(_) => ErrorType::DirtyCancelledError,
             Failure::WorkerDied { .. } | Failure::WorkerBroke { .. } => ErrorType::DirtyWorkerError,
-            Failure::DuplicateId(_) => ErrorType::DirtyProtocolError,
+            Failure::Unrelayable { .. } | Failure::DuplicateId(_) => ErrorType::DirtyProtocolError,
         }
     }
 }

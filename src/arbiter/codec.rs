@@ -1,0 +1,154 @@
+//! What a peer reads and writes, where it is not what the event loop works with: JSON.
+
+use std::cell::{Cell, RefCell};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::message::{ErrorMessage, MessageType, RequestId};
+use crate::transcode::{Fault, GdFrame, Untranslatable, to_gd, to_json};
+use crate::wire::gd::{HEADER_LEN, Header};
+use crate::wire::{Codec, Frame, FrameError, Limits};
+use crate::{DirtyError, message::DirtyMessage};
+
+/// An error of the arbiter's own making, as a client of this codec reads it.
+pub(super) fn error(codec: Codec, id: Option<RequestId>, error: DirtyError) -> Bytes {
+    let number = id.as_ref().and_then(|id| id.as_str().parse().ok()).unwrap_or_default();
+    message(codec, ErrorMessage::new(id, error).into(), number)
+}
+
+/// A message of the arbiter's own making, which has nothing that a codec lacks.
+pub(super) fn message(codec: Codec, message: DirtyMessage, number: u64) -> Bytes {
+    let (kind, payload) = (message.message_type(), message.encode());
+    let limits = Limits::default();
+    match codec {
+        Codec::Json => Frame::from_payload(&payload, &limits).map(Frame::into_bytes).unwrap_or_default(),
+        Codec::Gd => to_gd(&payload, kind, number, &limits).unwrap_or_default(),
+    }
+}
+
+/// A client's frame as JSON. Its id in the message layer is the number in its header (GD-11).
+pub(super) fn from_client(frame: Bytes, limits: &Limits) -> Result<Frame, FromClient> {
+    if Codec::of(&frame) == Codec::Json {
+        return Ok(Frame::from_whole(frame));
+    }
+    let frame = GdFrame::read(&frame).map_err(FromClient::Frame)?;
+    let id = frame.header.id.to_string();
+    to_json(frame, Some(&id), true, limits).map_err(|fault| match fault {
+        Fault::Frame(error) => FromClient::Frame(error),
+        Fault::Value(error) => FromClient::Value { id, error },
+    })
+}
+
+/// Why a client's frame is none.
+pub(super) enum FromClient {
+    Frame(FrameError),
+    /// It cannot be relayed as JSON: it would be too long.
+    Value {
+        id: String,
+        error: Untranslatable,
+    },
+}
+
+/// How the worker and the client of one slot's present request speak.
+#[derive(Debug, Default)]
+pub(super) struct Hop {
+    /// The worker's codec.
+    pub worker: Codec,
+    /// The client's.
+    client: Cell<Codec>,
+    /// Whether the client reads hints.
+    hints: Cell<bool>,
+    /// The number that the request has on this hop, and its id: a worker of `gd/1` reads no other ids than numbers.
+    alias: RefCell<(u64, String)>,
+}
+
+impl Hop {
+    /// The hop to a worker that speaks this codec.
+    pub fn to(worker: Codec) -> Hop {
+        Hop { worker, ..Hop::default() }
+    }
+
+    /// Whether frames pass as they are.
+    pub fn is_plain(&self) -> bool {
+        self.worker == Codec::Json && self.client.get() == Codec::Json
+    }
+
+    /// The request as its worker reads it.
+    pub fn begin(
+        &self,
+        id: &str,
+        client: Codec,
+        request: Bytes,
+        limits: &Limits,
+    ) -> Result<Bytes, Untranslatable> {
+        self.client.set(client);
+        if self.worker == Codec::Json {
+            return Ok(request);
+        }
+        let payload = &request[crate::wire::HEADER_LEN..];
+        let members = crate::wire::Members::read(payload, limits);
+        let reads_hints = |members: &crate::wire::Members<'_>| {
+            members.get("accept_hints").is_some_and(|member| member.value == "true")
+        };
+        self.hints.set(members.as_ref().is_ok_and(reads_hints));
+        let mut alias = self.alias.borrow_mut();
+        alias.0 += 1;
+        id.clone_into(&mut alias.1);
+        to_gd(payload, MessageType::Request, alias.0, limits)
+    }
+
+    /// A worker's frame as JSON.
+    pub fn from_worker(&self, frame: &Bytes, limits: &Limits) -> Result<Frame, FromWorker> {
+        if Codec::of(frame) == Codec::Json {
+            return Ok(Frame::from_whole(frame.clone()));
+        }
+        let frame = GdFrame::read(frame).map_err(FromWorker::Frame)?;
+        let id = self.id_of(frame.header.id);
+        let hints = self.hints.get() || self.client.get() == Codec::Gd;
+        to_json(frame, id.as_deref(), hints, limits).map_err(|fault| match fault {
+            Fault::Frame(error) => FromWorker::Frame(error),
+            Fault::Value(error) => FromWorker::Value { id, kind: frame.header.kind, error },
+        })
+    }
+
+    /// The id in the message layer of a number on this hop.
+    fn id_of(&self, number: u64) -> Option<String> {
+        let alias = self.alias.borrow();
+        match number {
+            _ if number == alias.0 => Some(alias.1.clone()),
+            0 => None,
+            // Of a request that has ended.
+            _ => Some(number.to_string()),
+        }
+    }
+
+    /// A reply as its client reads it: `frame` is what the worker sent, `json` the same as JSON.
+    pub fn to_client(
+        &self,
+        frame: Bytes,
+        json: &Frame,
+        kind: MessageType,
+        id: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Bytes, Untranslatable> {
+        if self.client.get() == Codec::Json {
+            return Ok(json.clone().into_bytes());
+        }
+        // An id that is no number is none of a client of `gd/1`: the core drops the frame, whatever it is.
+        let number = id.and_then(|id| id.parse().ok()).unwrap_or_default();
+        if Codec::of(&frame) == Codec::Json {
+            return to_gd(json.payload(), kind, number, limits);
+        }
+        let mut frame = BytesMut::from(frame);
+        if let Ok(Some(header)) = Header::read(&frame) {
+            frame[..HEADER_LEN].copy_from_slice(&Header { id: number, ..header }.to_bytes());
+        }
+        Ok(frame.freeze())
+    }
+}
+
+/// Why a worker's frame has no counterpart.
+pub(super) enum FromWorker {
+    Frame(FrameError),
+    Value { id: Option<String>, kind: u8, error: Untranslatable },
+}
