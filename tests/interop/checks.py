@@ -10,15 +10,20 @@ import contextlib
 import faulthandler
 import inspect
 import os
+import struct
 import sys
 import threading
 import time
 import traceback
 
+import gunicorn
 from gunicorn.dirty.protocol import DirtyProtocol
 
 APP = "fixture:App"
 SOCKET = os.environ["GUNICORN_DIRTY_SOCKET"]
+
+# From 25.1 on gunicorn speaks gd/1.
+BINARY = gunicorn.version_info >= (25, 1)
 
 # A pause that nobody waits out: what ends sooner has not waited for it.
 LONG = 600
@@ -33,6 +38,11 @@ def check(function):
     """Registers a check. Coroutine functions get an event loop of their own."""
     _checks.append(function)
     return function
+
+
+def json_only(function):
+    """Registers a check of what is so with json/1 alone."""
+    return function if BINARY else check(function)
 
 
 def main():
@@ -104,11 +114,36 @@ class Elapsed:
 
 def cancel(client, stream):
     """Ends a stream before its time, on the connection of `client`. The stock client cannot say this; the wire can."""
-    message = {"type": "cancel", "id": stream._request_id}
+    frame = cancel_frame(stream._request_id)
     if client._writer is None:
-        DirtyProtocol.write_message(client._sock, message)
+        client._sock.sendall(frame)
     else:
-        client._writer.write(DirtyProtocol.encode(message))
+        client._writer.write(frame)
+
+
+def cancel_frame(request_id):
+    """A cancel in the codec that this gunicorn speaks."""
+    if not BINARY:
+        return DirtyProtocol.encode({"type": "cancel", "id": request_id})
+    return struct.pack("!2sBBIQ", b"GD", 1, 0x20, 0, number_of(request_id))
+
+
+def number_of(request_id):
+    """What the stock client of the binary codec makes of an id."""
+    return request_id if isinstance(request_id, int) else hash(request_id) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def send_request(connection, request):
+    """Writes a request with members that the stock client does not know. Returns its id as the answer has it."""
+    if not BINARY:
+        DirtyProtocol.write_message(connection, request)
+        return request["id"]
+    from gunicorn.dirty.tlv import TLVEncoder
+
+    number = number_of(request["id"])
+    payload = TLVEncoder.encode({name: value for name, value in request.items() if name not in ("type", "id")})
+    connection.sendall(struct.pack("!2sBBIQ", b"GD", 1, 1, len(payload), number) + payload)
+    return number
 
 
 def in_threads(count, work):

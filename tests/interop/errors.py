@@ -12,7 +12,7 @@ from gunicorn.dirty import (
     DirtyTimeoutError,
 )
 
-from checks import APP, SOCKET, check, equal, main, raises
+from checks import APP, SOCKET, check, equal, json_only, main, raises
 
 
 @check
@@ -71,7 +71,7 @@ def a_stream_of_an_unknown_app_is_dirty_app_not_found_error():
     equal(raised.error.app_path, "nobody:Home")
 
 
-@check
+@json_only
 def bytes_in_a_result_are_dirty_app_error():
     with DirtyClient(SOCKET) as client, raises(DirtyAppError) as raised:
         client.execute(APP, "blob", 3)
@@ -79,14 +79,14 @@ def bytes_in_a_result_are_dirty_app_error():
     equal("bytes" in raised.error.message and "/result" in raised.error.message, True)
 
 
-@check
+@json_only
 def nan_in_a_result_is_dirty_app_error():
     with DirtyClient(SOCKET) as client, raises(DirtyAppError) as raised:
         client.execute(APP, "nan")
     equal(raised.error.action, "nan")
 
 
-@check
+@json_only
 def nan_in_an_argument_is_dirty_protocol_error():
     # Python writes the literal NaN, which is not JSON.
     with DirtyClient(SOCKET) as client, raises(DirtyProtocolError) as raised:

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 
+import gunicorn
 from gunicorn.config import Config
 from gunicorn.dirty.worker import DirtyWorker
 from gunicorn.glogging import Logger
@@ -16,7 +17,8 @@ from gunicorn.glogging import Logger
 class Worker(DirtyWorker):
     """Tells the arbiter each time that it is alive; the first time, that is once it listens, that it is ready."""
 
-    _state = "READY=1\n"
+    # From 25.1 on it speaks the binary codec, and nothing else.
+    _state = "X_DIRTY_CODEC=gd/1\nREADY=1\n" if gunicorn.version_info >= (25, 1) else "READY=1\n"
 
     def notify(self):
         super().notify()

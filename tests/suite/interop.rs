@@ -1,5 +1,5 @@
-//! Interoperability with gunicorn 25.0.3, the last that speaks `json/1`: its stock client and its web server against our
-//! arbiter, its worker under our arbiter, and our clients against its arbiter. Everything is a real process on a real
+//! Interoperability with gunicorn 25.0.3, the last that speaks `json/1`, and with the newest, which speaks `gd/1`: their stock
+//! clients and web servers against our arbiter, their workers under our arbiter, and our clients against the older one's arbiter. Everything is a real process on a real
 //! socket.
 //!
 //! The Python side is in `tests/interop`; each of its drivers makes the checks that are named here, one by one.
@@ -11,21 +11,31 @@ mod our_client;
 mod running;
 
 use arbiter::Arbiter;
-use driver::drive;
+use driver::{Version, drive_with};
 use gunicorn::Gunicorn;
 use tempfile::tempdir;
 
 /// Runs a driver of gunicorn's stock client against an arbiter of ours that was started with `flags`.
 fn stock_client(file: &str, flags: &[&str], checks: &[&str]) {
+    stock_client_of(Version::Json, file, flags, checks);
+}
+
+/// The same, then with the newest gunicorn's.
+fn stock_clients(file: &str, flags: &[&str], checks: &[&str]) {
+    stock_client(file, flags, checks);
+    stock_client_of(Version::Newest, file, flags, checks);
+}
+
+fn stock_client_of(version: Version, file: &str, flags: &[&str], checks: &[&str]) {
     let folder = tempdir().unwrap();
     let arbiter = Arbiter::start(folder.path(), flags);
-    drive(file, &[("GUNICORN_DIRTY_SOCKET", arbiter.socket().to_str().unwrap())], checks);
+    drive_with(version, file, &[("GUNICORN_DIRTY_SOCKET", arbiter.socket().to_str().unwrap())], checks);
     arbiter.stop();
 }
 
 #[test]
 fn execute_with_the_stock_client() {
-    stock_client(
+    stock_clients(
         "calls.py",
         &[],
         &[
@@ -50,7 +60,7 @@ fn execute_with_the_stock_client() {
 
 #[test]
 fn streams_with_the_stock_client() {
-    stock_client(
+    stock_clients(
         "streams.py",
         &[],
         &[
@@ -73,7 +83,7 @@ fn streams_with_the_stock_client() {
 
 #[test]
 fn the_stock_async_client() {
-    stock_client(
+    stock_clients(
         "async_calls.py",
         &[],
         &[
@@ -96,7 +106,7 @@ fn the_stock_async_client() {
 
 #[test]
 fn error_classes_in_the_stock_client() {
-    stock_client(
+    stock_clients(
         "errors.py",
         &[],
         &[
@@ -121,7 +131,7 @@ fn error_classes_in_the_stock_client() {
 
 #[test]
 fn many_stock_clients_at_a_time() {
-    stock_client(
+    stock_clients(
         "concurrency.py",
         &[],
         &[
@@ -154,7 +164,7 @@ fn malformed_bytes_and_the_stock_client() {
 
 #[test]
 fn time_limits_and_the_stock_client() {
-    stock_client(
+    stock_clients(
         "timeouts.py",
         &["--timeout", "0.8", "--cancel-grace", "0.3"],
         &[
@@ -169,7 +179,7 @@ fn time_limits_and_the_stock_client() {
 
 #[test]
 fn dying_workers_and_the_stock_client() {
-    stock_client(
+    stock_clients(
         "crashes.py",
         &["--threads", "2"],
         &[
@@ -197,7 +207,7 @@ fn full_queues_and_large_frames_and_the_stock_client() {
 
 #[test]
 fn the_compatible_mode_and_the_stock_client() {
-    stock_client(
+    stock_clients(
         "compat.py",
         &["--compat", "gunicorn"],
         &[
@@ -209,48 +219,78 @@ fn the_compatible_mode_and_the_stock_client() {
 }
 
 /// gunicorn's own dirty worker as a worker of our arbiter.
+fn gunicorns_own_worker(version: Version, checks: &[&str]) {
+    let worker = driver::folder().join("gunicorn_worker.py");
+    let command = format!("'{}' -B '{}'", version.python().program().display(), worker.display());
+    let flags = ["--app", "fixture:App", "--workers", "1", "--compat", "gunicorn", "--cancel-grace", "0.3"];
+    let flags = [&flags[..], &["--worker-command", &command]].concat();
+    stock_client_of(version, "stock_worker.py", &flags, checks);
+}
+
 #[test]
 fn gunicorns_own_worker_serves_our_arbiter() {
-    let worker = driver::folder().join("gunicorn_worker.py");
-    let command = format!("'{}' -B '{}'", driver::python().program().display(), worker.display());
-    stock_client(
-        "stock_worker.py",
+    gunicorns_own_worker(Version::Json, STOCK_WORKER);
+}
+
+/// The same with the worker that speaks the binary codec and no other, for clients of both.
+#[test]
+fn the_newest_gunicorns_own_worker_serves_our_arbiter() {
+    gunicorns_own_worker(Version::Newest, STOCK_WORKER);
+}
+
+const STOCK_WORKER: &[&str] = &[
+    "calls_and_values_pass",
+    "every_value_of_the_binary_codec_passes_too",
+    "a_client_of_the_other_codec_reaches_the_same_worker",
+    "streams_pass",
+    "the_literals_for_nan_and_infinity_pass_both_ways",
+    "the_errors_of_the_worker_arrive_as_it_sent_them",
+    "a_stream_that_fails_midway_yields_its_items_first",
+    "a_cancelled_call_is_answered_and_its_remains_reach_nobody",
+    "a_worker_that_outstays_its_time_is_replaced",
+    "a_worker_that_dies_is_replaced",
+];
+
+/// The binary codec, byte by byte.
+#[test]
+fn the_binary_codec_of_the_newest_gunicorn() {
+    stock_client_of(
+        Version::Newest,
+        "binary.py",
+        &[],
         &[
-            "--app",
-            "fixture:App",
-            "--workers",
-            "1",
-            "--compat",
-            "gunicorn",
-            "--cancel-grace",
-            "0.3",
-            "--worker-command",
-            &command,
-        ],
-        &[
-            "calls_and_values_pass",
-            "streams_pass",
-            "the_literals_for_nan_and_infinity_pass_both_ways",
-            "the_errors_of_the_worker_arrive_as_it_sent_them",
-            "a_stream_that_fails_midway_yields_its_items_first",
-            "a_cancelled_call_is_answered_and_its_remains_reach_nobody",
-            "a_worker_that_outstays_its_time_is_replaced",
-            "a_worker_that_dies_is_replaced",
+            "an_echo_is_these_bytes",
+            "every_value_of_the_codec_comes_back_as_it_was",
+            "a_request_byte_by_byte_is_a_request",
+            "ids_are_any_64_bits",
+            "requests_on_one_connection_run_side_by_side",
+            "an_id_in_flight_is_refused_and_the_first_is_unharmed",
+            "a_cancel_ends_a_call_at_once",
+            "a_bad_frame_is_refused_and_the_connection_closed",
+            "a_bad_message_is_refused_with_its_id_and_the_connection_lives",
+            "what_the_header_says_a_payload_does_not_change",
+            "a_result_that_is_too_long_in_json_is_an_error_of_the_call",
+            "one_connection_speaks_one_codec",
+            "both_codecs_are_served_at_once",
+            "the_errors_have_the_classes_of_the_documentation",
         ],
     );
 }
 
 /// A gunicorn web server that has no dirty workers of its own, and is told about our arbiter.
-#[test]
-fn a_gunicorn_web_server_serves_requests_through_our_arbiter() {
+fn a_web_server(version: Version) {
     let folder = tempdir().unwrap();
     let arbiter = Arbiter::start(folder.path(), &[]);
     let socket = arbiter.socket().to_str().unwrap().to_owned();
     let variable = format!("GUNICORN_DIRTY_SOCKET={socket}");
-    let gunicorn =
-        Gunicorn::start(folder.path(), &["--workers", "2", "--dirty-workers", "0", "--env", &variable]);
+    let gunicorn = Gunicorn::start(
+        version,
+        folder.path(),
+        &["--workers", "2", "--dirty-workers", "0", "--env", &variable],
+    );
     let settings = [("GUNICORN_DIRTY_SOCKET", socket.as_str()), ("INTEROP_HTTP", gunicorn.http.as_str())];
-    drive(
+    drive_with(
+        version,
         "http_requests.py",
         &settings,
         &[
@@ -266,7 +306,17 @@ fn a_gunicorn_web_server_serves_requests_through_our_arbiter() {
 
     arbiter.stop();
     let arbiter = Arbiter::start(folder.path(), &[]);
-    drive("http_after_restart.py", &settings, &["every_web_worker_finds_the_new_arbiter"]);
+    drive_with(version, "http_after_restart.py", &settings, &["every_web_worker_finds_the_new_arbiter"]);
     gunicorn.stop();
     arbiter.stop();
+}
+
+#[test]
+fn a_gunicorn_web_server_serves_requests_through_our_arbiter() {
+    a_web_server(Version::Json);
+}
+
+#[test]
+fn the_newest_gunicorn_web_server_serves_requests_through_our_arbiter() {
+    a_web_server(Version::Newest);
 }

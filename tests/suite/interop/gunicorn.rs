@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::driver::{folder, python};
+use super::driver::{Version, folder};
 use super::running::Running;
 
 /// A running gunicorn.
@@ -16,8 +16,8 @@ pub struct Gunicorn {
 impl Gunicorn {
     /// Starts gunicorn on a free port, with these flags besides. What it leaves in the file system goes to `scratch`:
     /// two gunicorns that share a temporary folder kill each other's arbiters.
-    pub fn start(scratch: &Path, flags: &[&str]) -> Gunicorn {
-        let mut command: Command = python().command();
+    pub fn start(version: Version, scratch: &Path, flags: &[&str]) -> Gunicorn {
+        let mut command: Command = version.python().command();
         command.args([
             "-m",
             "gunicorn",

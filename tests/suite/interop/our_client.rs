@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::driver::Version;
 use super::gunicorn::Gunicorn;
 
 const APP: &str = "fixture:App";
@@ -26,7 +27,7 @@ impl Server {
     fn start(flags: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let pool = ["--dirty-workers", "2", "--dirty-app", APP];
-        let mut gunicorn = Gunicorn::start(folder.path(), &[&pool[..], flags].concat());
+        let mut gunicorn = Gunicorn::start(Version::Json, folder.path(), &[&pool[..], flags].concat());
         // Only its log tells where its arbiter listens: every start makes a new path.
         let listening = |line: &str| Some(PathBuf::from(line.split_once("Dirty arbiter listening on ")?.1));
         let socket = gunicorn.wait_for("its arbiter's socket", listening);
