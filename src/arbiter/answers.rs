@@ -49,7 +49,7 @@ pub(super) fn error_for(failure: Failure, compat: Compat) -> DirtyError {
             let error = on_worker(named(DirtyError::worker(message), target), worker);
             error.with_details(|details| details.requirement = Some(violation.requirement.to_owned()))
         }
-        Failure::Unrelayable { target, problem } => named(DirtyError::protocol("GD-12", problem), target),
+        Failure::Unrelayable { target, problem } => named(DirtyError::protocol("GD-11", problem), target),
         Failure::DuplicateId(id) => match RequestId::new(id) {
             Ok(id) => DirtyError::id_in_flight(id),
             // Unreachable: the id was read from a checked message.

@@ -141,7 +141,7 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Bytes, limits: &Limits) -> Resul
         Err(FromClient::Value { id, error }) => {
             let in_flight = hub.is_in_flight(conn, &id);
             let id = RequestId::new(id).ok().filter(|_| !in_flight);
-            hub.answer(conn, id, DirtyError::protocol("GD-12", error.to_string()));
+            hub.answer(conn, id, DirtyError::protocol("GD-11", error.to_string()));
             return Ok(());
         }
     };

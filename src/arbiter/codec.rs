@@ -26,7 +26,7 @@ pub(super) fn message(codec: Codec, message: DirtyMessage, number: u64) -> Bytes
     }
 }
 
-/// A client's frame as JSON. Its id in the message layer is the number in its header (GD-11).
+/// A client's frame as JSON. Its id in the message layer is the number in its header (GD-10).
 pub(super) fn from_client(frame: Bytes, limits: &Limits) -> Result<Frame, FromClient> {
     if Codec::of(&frame) == Codec::Json {
         return Ok(Frame::from_whole(frame));

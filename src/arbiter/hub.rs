@@ -279,7 +279,7 @@ impl Hub {
                 self.dispatch(slot, frame);
             }
             Action::SendCancel { slot, id } => {
-                // gunicorn's worker, which speaks the other codec, has no such message (GD-15).
+                // gunicorn's worker, which speaks the other codec, has no such message (GD-13).
                 let link = self.slots.borrow().get(&slot).cloned();
                 let link = link.filter(|link| link.hop.worker == Codec::Json);
                 if let (Some(link), Some(frame)) = (link, answers::cancel(id)) {

@@ -21,7 +21,7 @@ const MAX_SLICES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Outbox {
     stream: Rc<Stream>,
-    /// What its peer reads; the first frame of a client says it (GD-10).
+    /// What its peer reads; the first frame of a client says it (GD-9).
     codec: Cell<Option<Codec>>,
     queue: RefCell<VecDeque<Bytes>>,
     /// Bytes in the queue.

@@ -1,4 +1,4 @@
-//! Messages from one codec into the other (GD-12): for an arbiter whose client and worker do not speak the same.
+//! Messages from one codec into the other (GD-11): for an arbiter whose client and worker do not speak the same.
 //!
 //! One pass over the one form writes the other. Nothing recurses, and nothing is held but the two.
 
@@ -10,7 +10,7 @@ pub use to_json::{Fault, GdFrame, to_json};
 
 /// A value that the other codec does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the value at {} cannot be relayed as {codec}: {problem} (GD-12)", Place(pointer))]
+#[error("the value at {} cannot be relayed as {codec}: {problem} (GD-11)", Place(pointer))]
 pub struct Untranslatable {
     /// JSON Pointer to it, as far as it is known.
     pub pointer: String,

@@ -46,7 +46,7 @@ pub enum Fault {
 }
 
 /// The message of `frame` as JSON, with `id` as its id. Of a request the arbiter says that its sender reads hints: there
-/// nothing is lost (GD-13).
+/// nothing is lost (GD-12).
 ///
 /// `hints` says whether the receiver of anything but a request reads hints (VAL-6).
 ///
@@ -79,7 +79,7 @@ pub fn to_json(frame: GdFrame<'_>, id: Option<&str>, hints: bool, limits: &Limit
     writer.finish(limits)
 }
 
-/// What the header says, and what the arbiter says for a client of `gd/1`: not for the payload to say (GD-9, GD-13).
+/// What the header says, and what the arbiter says for a client of `gd/1`: not for the payload to say (GD-8, GD-12).
 const NOT_RELAYED: [&str; 4] = ["type", "id", "hints", "accept_hints"];
 
 struct Writer<'a> {

@@ -69,7 +69,7 @@ pub enum FrameError {
     #[error("payload is not a dict of typed values: {0} (GD-5)")]
     NotTlv(TlvError),
     /// A frame of the other codec than the connection's first.
-    #[error("frame of another codec than the first of its connection (GD-10)")]
+    #[error("frame of another codec than the first of its connection (GD-9)")]
     OtherCodec,
 }
 
@@ -83,7 +83,7 @@ impl FrameError {
             FrameError::BadMagic { .. } | FrameError::BadVersion { .. } => "GD-2",
             FrameError::TruncatedGdHeader { .. } => "GD-3",
             FrameError::NotTlv(_) => "GD-5",
-            FrameError::OtherCodec => "GD-10",
+            FrameError::OtherCodec => "GD-9",
         }
     }
 

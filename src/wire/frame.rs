@@ -98,7 +98,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The codec of a frame, by its first two bytes (GD-10).
+    /// The codec of a frame, by its first two bytes (GD-9).
     pub fn of(frame: &[u8]) -> Codec {
         if frame.starts_with(&gd::MAGIC) { Codec::Gd } else { Codec::Json }
     }
@@ -110,9 +110,8 @@ impl FrameDecoder {
         FrameDecoder { buffer: BytesMut::new(), limits, both_codecs: false }
     }
 
-    /// The same for a stream that may be of either codec: each frame says by its first bytes of which (GD-10).
-    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
-    pub(crate) fn of_both_codecs(limits: Limits) -> Self {
+    /// The same for a stream that may be of either codec: each frame says by its first bytes of which (GD-9).
+    pub fn of_both_codecs(limits: Limits) -> Self {
         FrameDecoder { both_codecs: true, ..Self::new(limits) }
     }
 
@@ -145,6 +144,15 @@ impl FrameDecoder {
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(whole) = self.frame_at(0)?.map(<[u8]>::len) else { return Ok(None) };
         Ok(Some(Frame(self.take(whole))))
+    }
+
+    /// The next complete frame of either codec, header included, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// As [`next_frame`](Self::next_frame), and [`FrameError::BadVersion`] (GD-2).
+    pub fn next_whole(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let whole = self.frame_at(0)?.map(<[u8]>::len);
+        Ok(whole.map(|whole| self.take(whole)))
     }
 
     /// The complete frame, header included, that begins so many bytes after the front; the bytes before it stay.

@@ -208,7 +208,7 @@ def a_result_that_is_too_long_in_json_is_an_error_of_the_call():
     with DirtyClient(SOCKET) as client:
         with raises(DirtyProtocolError) as raised:
             client.execute(APP, "echo", bytes(60_000_000))
-        equal(raised.error.details["requirement"], "GD-12")
+        equal(raised.error.details["requirement"], "GD-11")
         equal(client.execute(APP, "echo", 1)["args"], [1])
 
 
@@ -220,7 +220,7 @@ def one_connection_speaks_one_codec():
         equal(raw.receive()[:2], ("response", 1))
         raw.send(struct.pack("!I", len(message)) + message)
         kind, number, payload = raw.receive()
-        equal((kind, number, payload["error"]["details"]["requirement"]), ("error", 0, "GD-10"))
+        equal((kind, number, payload["error"]["details"]["requirement"]), ("error", 0, "GD-9"))
         equal(raw.socket.recv(1), b"")
 
 

@@ -46,7 +46,7 @@ def a_client_of_the_other_codec_reaches_the_same_worker():
         equal([client.call("incr", ["k"]) for _ in range(3)], [1, 2, 3])
         # What the codec of the worker lacks is named.
         refused = client.error("echo", [0, {"a": 10**30}])
-        equal((refused["error_type"], refused["details"]["requirement"]), ("DirtyProtocolError", "GD-12"))
+        equal((refused["error_type"], refused["details"]["requirement"]), ("DirtyProtocolError", "GD-11"))
         equal("/args/1/a" in refused["message"], True)
         # So is what the codec of the client lacks; who reads hints gets it.
         refused = client.error("blob", [2])

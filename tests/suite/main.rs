@@ -41,6 +41,7 @@ mod explain_cli;
 mod failing_apps;
 mod failures;
 mod fuzzed;
+mod gd;
 mod generated;
 mod help;
 mod hooks;

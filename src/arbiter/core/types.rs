@@ -144,7 +144,7 @@ pub enum Event<'a, F> {
         /// What is wrong with it.
         violation: Violation,
     },
-    /// A worker sent a well-formed reply that its client's codec cannot carry (GD-12).
+    /// A worker sent a well-formed reply that its client's codec cannot carry (GD-11).
     Unrelayable {
         /// The slot it came on.
         slot: SlotId,
@@ -373,7 +373,7 @@ pub enum Failure {
         /// What it did.
         violation: Violation,
     },
-    /// A value of the request or of its result is none in the codec of who is to receive it (GD-12).
+    /// A value of the request or of its result is none in the codec of who is to receive it (GD-11).
     Unrelayable {
         /// What was called.
         target: Target,

@@ -31,6 +31,7 @@ use super::{ArbiterConfig, client_link, slot_link, tasks};
 use crate::check::corpus;
 use crate::check::transcript::{Setup, Transcript};
 use crate::message::Role;
+use crate::wire::Codec;
 
 /// What a transcript is played against.
 enum Subject {
@@ -107,13 +108,13 @@ async fn obey(hub: Rc<Hub>, mut orders: UnboundedReceiver<Order>, directory: std
 }
 
 /// Plays a transcript on a clock of its own.
-fn play(transcript: &Transcript, role: Role) -> Result<(), String> {
+fn play(transcript: &Transcript, role: Role, codec: Codec) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let played = LocalSet::new().block_on(&runtime, async {
         let subject = Subject::start(role, &transcript.setup, directory.path());
-        Player::new(transcript, role, &subject).play().await
+        Player::new(transcript, role, codec, &subject).play().await
     });
     // Launcher threads hold handles of the runtime.
     runtime.shutdown_background();
@@ -126,7 +127,9 @@ fn play_all(role: Role) {
     let judged: Vec<&Transcript> = transcripts.iter().filter(|transcript| transcript.judges(role)).collect();
     let failures: Vec<String> = judged
         .iter()
-        .filter_map(|transcript| Some(format!("{}: {}", transcript.id, play(transcript, role).err()?)))
+        .filter_map(|transcript| {
+            Some(format!("{}: {}", transcript.id, play(transcript, role, Codec::Json).err()?))
+        })
         .collect();
     assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), judged.len(), failures.join("\n"));
     assert!(judged.len() > 100, "only {} transcripts judge {role}", judged.len());
@@ -141,4 +144,36 @@ fn every_transcript_of_an_arbiter_passes_on_paused_time() {
 #[test]
 fn every_transcript_of_a_worker_passes_on_paused_time() {
     play_all(Role::Worker);
+}
+
+/// What is otherwise in the binary codec, and why.
+const OTHERWISE_IN_GD: [(&str, &str); 6] = [
+    ("correlation/id-in-flight-refused", "an id in details is the number (GD-9)"),
+    ("correlation/id-of-a-running-stream-refused", "an id in details is the number (GD-9)"),
+    ("errors/result-nan", "its client reads NaN (GD-12)"),
+    ("values/big-integers", "its client reads hints (GD-12)"),
+    ("values/bytes-without-hints", "its client reads bytes (GD-12)"),
+    ("values/hinted-argument-without-accept-hints", "its client reads bytes (GD-12)"),
+];
+
+/// Every transcript that is about messages, by a client of the binary codec (GD-10): the rules are the same.
+#[test]
+fn every_transcript_of_messages_passes_in_the_binary_codec() {
+    let transcripts = corpus::transcripts().unwrap();
+    let mut played = 0;
+    let mut failures = Vec::new();
+    for transcript in transcripts.iter().filter(|it| it.judges(Role::Arbiter) && !it.malformed) {
+        let otherwise = OTHERWISE_IN_GD.iter().any(|(id, _)| *id == transcript.id);
+        match play(transcript, Role::Arbiter, Codec::Gd) {
+            Err(_) if otherwise => continue,
+            Ok(()) if otherwise => failures.push(format!("{}: passes, but is listed", transcript.id)),
+            Err(problem) if problem.ends_with(player::NOT_IN_CODEC) => continue,
+            Err(problem) => failures.push(format!("{}: {problem}", transcript.id)),
+            Ok(()) => (),
+        }
+        played += 1;
+    }
+    assert!(failures.is_empty(), "{} of {played} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(played > 90, "only {played} transcripts can be played");
+    println!("{played} transcripts in gd/1");
 }

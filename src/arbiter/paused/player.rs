@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use nix::sys::socket::Shutdown;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +18,8 @@ use crate::check::template::{Bindings, Template};
 use crate::check::transcript::{Body, Raw, Step, Transcript, Unordered, WireStep};
 use crate::check::value::Value;
 use crate::message::Role;
-use crate::wire::{Frame, FrameDecoder, Limits};
+use crate::transcode::{GdFrame, to_gd, to_json};
+use crate::wire::{Codec, Frame, FrameDecoder, Head, Limits};
 
 type Played<T> = Result<T, String>;
 
@@ -26,14 +28,19 @@ pub(super) struct Player<'a> {
     transcript: &'a Transcript,
     role: Role,
     subject: &'a Subject,
+    codec: Codec,
     connections: HashMap<&'a str, Connection>,
     bindings: Bindings,
 }
+
+/// What a transcript that cannot be played in a codec has in it.
+pub(super) const NOT_IN_CODEC: &str = "has no counterpart in gd/1";
 
 /// A connection of ours.
 struct Connection {
     end: Rc<End>,
     incoming: FrameDecoder,
+    ids: Ids,
     /// What is to be written, in its order.
     outgoing: UnboundedSender<Outgoing>,
 }
@@ -45,8 +52,9 @@ enum Outgoing {
 }
 
 impl<'a> Player<'a> {
-    pub fn new(transcript: &'a Transcript, role: Role, subject: &'a Subject) -> Player<'a> {
-        Player { transcript, role, subject, connections: HashMap::new(), bindings: Bindings::new() }
+    pub fn new(transcript: &'a Transcript, role: Role, codec: Codec, subject: &'a Subject) -> Player<'a> {
+        let (connections, bindings) = (HashMap::new(), Bindings::new());
+        Player { transcript, role, subject, codec, connections, bindings }
     }
 
     pub async fn play(mut self) -> Played<()> {
@@ -78,9 +86,15 @@ impl<'a> Player<'a> {
             Body::Message(template) => {
                 let value = template.render(&mut self.bindings, &self.transcript.vars);
                 let payload = value.map_err(|error| error.to_string())?.to_string();
-                let frame = Frame::from_payload(payload.as_bytes(), &Limits::default());
-                vec![Outgoing::Bytes(frame.map_err(|error| error.to_string())?.as_bytes().to_vec())]
+                let frame = match self.codec {
+                    Codec::Json => Frame::from_payload(payload.as_bytes(), &Limits::default())
+                        .map_err(|error| error.to_string())?
+                        .into_bytes(),
+                    Codec::Gd => self.connection(&step.on).ids.encode(payload.as_bytes())?,
+                };
+                vec![Outgoing::Bytes(frame.to_vec())]
             }
+            Body::Raw(_) if self.codec == Codec::Gd => return Err(NOT_IN_CODEC.to_owned()),
             Body::Raw(Raw { bytes, pad }) => {
                 let pad = pad.map(|(byte, count)| Outgoing::Pad(byte, count));
                 [Outgoing::Bytes(bytes.clone())].into_iter().chain(pad).collect()
@@ -120,7 +134,8 @@ impl<'a> Player<'a> {
         let (malformed, role) = (self.transcript.malformed, self.role);
         let connection = self.connection(on);
         loop {
-            if let Some(frame) = connection.incoming.next_frame().map_err(|error| error.to_string())? {
+            if let Some(frame) = connection.incoming.next_whole().map_err(|error| error.to_string())? {
+                let frame = connection.ids.decode(frame)?;
                 if !malformed {
                     blame::check(frame.payload(), role).map_err(|fault| format!("{fault:?}"))?;
                 }
@@ -167,6 +182,36 @@ impl<'a> Player<'a> {
     }
 }
 
+/// The ids of one connection, and the numbers that stand for them in `gd/1`.
+#[derive(Default)]
+struct Ids(Vec<String>);
+
+impl Ids {
+    /// A message as a frame of `gd/1`.
+    fn encode(&mut self, payload: &[u8]) -> Played<Bytes> {
+        let head = Head::read(payload, &Limits::default()).map_err(|_| NOT_IN_CODEC.to_owned())?;
+        let id = head.id().unwrap_or_default();
+        let known = self.0.iter().position(|known| known == id);
+        let index = known.unwrap_or_else(|| {
+            self.0.push(id.to_owned());
+            self.0.len() - 1
+        });
+        to_gd(payload, head.message_type(), index as u64 + 1, &Limits::default())
+            .map_err(|_| NOT_IN_CODEC.to_owned())
+    }
+
+    /// A frame of either codec as a message, with the ids of the transcript.
+    fn decode(&self, frame: Bytes) -> Played<Frame> {
+        if Codec::of(&frame) == Codec::Json {
+            return Ok(Frame::from_whole(frame));
+        }
+        let frame = GdFrame::read(&frame).map_err(|error| error.to_string())?;
+        let index = usize::try_from(frame.header.id).unwrap_or_default();
+        let id = index.checked_sub(1).and_then(|index| self.0.get(index));
+        to_json(frame, id.map(String::as_str), true, &Limits::default()).map_err(|error| error.to_string())
+    }
+}
+
 /// What came of waiting.
 #[derive(Debug)]
 enum More {
@@ -195,7 +240,8 @@ impl Connection {
                 }
             }
         });
-        Connection { end, incoming: FrameDecoder::new(Limits::default()), outgoing }
+        let incoming = FrameDecoder::of_both_codecs(Limits::default());
+        Connection { end, incoming, ids: Ids::default(), outgoing }
     }
 
     /// Reads once.

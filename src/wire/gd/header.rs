@@ -53,7 +53,7 @@ impl Header {
     }
 }
 
-/// The types of messages (GD-8).
+/// The types of messages (GD-7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -73,7 +73,7 @@ pub enum Kind {
     Status = 0x11,
     /// `manage`
     Manage = 0x12,
-    /// `cancel`, which gunicorn does not have (GD-15)
+    /// `cancel`, which gunicorn does not have (GD-13)
     Cancel = 0x20,
 }
 

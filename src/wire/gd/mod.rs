@@ -1,6 +1,6 @@
 //! The codec `gd/1`: frames with a 16-byte header and a payload of typed values, as gunicorn 25.1 and later have it.
 //!
-//! A frame of `json/1` begins with a byte of at most 4, one of `gd/1` with `G`: one socket serves both (GD-10).
+//! A frame of `json/1` begins with a byte of at most 4, one of `gd/1` with `G`: one socket serves both (GD-9).
 
 mod header;
 mod tlv;

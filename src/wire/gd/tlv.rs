@@ -1,6 +1,6 @@
-//! Typed values: a type byte, a length where the type has none of its own, and the value (GD-6).
+//! Typed values: a type byte, a length where the type has none of its own, and the value (GD-4).
 
-/// The most items of a list and entries of a dict (GD-7).
+/// The most items of a list and entries of a dict (GD-6).
 pub const MAX_ITEMS: u32 = 1 << 20;
 
 const NONE: u8 = 0x00;
