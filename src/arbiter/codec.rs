@@ -98,7 +98,7 @@ impl Hop {
     }
 
     /// A worker's frame as JSON.
-    pub fn from_worker(&self, frame: &Bytes, limits: &Limits) -> Result<Frame, FromWorker> {
+    pub fn read_worker(&self, frame: &Bytes, limits: &Limits) -> Result<Frame, FromWorker> {
         if Codec::of(frame) == Codec::Json {
             return Ok(Frame::from_whole(frame.clone()));
         }
@@ -123,7 +123,7 @@ impl Hop {
     }
 
     /// A reply as its client reads it: `frame` is what the worker sent, `json` the same as JSON.
-    pub fn to_client(
+    pub fn write_client(
         &self,
         frame: Bytes,
         json: &Frame,

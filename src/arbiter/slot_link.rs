@@ -190,7 +190,7 @@ impl Replies<'_> {
     /// Feeds a frame to the core that its client reads in another form, or that its worker wrote in another.
     fn translate(&self, frame: Bytes) -> Result<(), Violation> {
         let slot = self.slot;
-        let json = match self.hop.from_worker(&frame, &self.limits) {
+        let json = match self.hop.read_worker(&frame, &self.limits) {
             Ok(json) => json,
             Err(FromWorker::Frame(error)) => {
                 return Err(Violation { requirement: error.requirement(), what: error.to_string() });
@@ -209,7 +209,7 @@ impl Replies<'_> {
         };
         let Some(kind) = kind_of(&head) else { return Ok(()) };
         let (id, error_type) = (head.id(), head.error_type());
-        match self.hop.to_client(frame, &json, head.message_type(), id, &self.limits) {
+        match self.hop.write_client(frame, &json, head.message_type(), id, &self.limits) {
             Ok(frame) => self.hub.on(Event::Reply { slot, kind, id, error_type, frames: 1, frame }),
             Err(error) => {
                 let id = id.unwrap_or_default();
