@@ -1,0 +1,110 @@
+//! `cargo bench --bench peers`: relays side by side, by ratios within one interleaved run. See benches/README.md.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{env, io};
+
+mod cpu;
+mod echo_worker;
+mod floor;
+mod frames;
+mod load;
+mod measuring;
+mod payload;
+mod scenarios;
+mod subjects;
+mod table;
+
+use subjects::{Running, Subject};
+
+const USAGE: &str = "\
+Usage: cargo bench --bench peers -- [OPTIONS]
+
+  --quick            fewer and shorter rounds, under a minute
+  --only SCENARIO    only scenarios whose name contains this; may be given again
+  --unpinned         leave it to the kernel which process runs where
+  --against PROGRAM  measure another `dirty` too, for a before and after
+  --list             the names of the scenarios";
+
+struct Options {
+    quick: bool,
+    only: Vec<String>,
+    pinned: bool,
+    against: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let result = match subjects::play(&arguments) {
+        Some(result) => result,
+        None => match options(&arguments) {
+            Ok(Some(options)) => run(&options),
+            Ok(None) => Ok(()),
+            Err(problem) => {
+                eprintln!("{problem}\n{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed to run the benchmark: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `None` if there is nothing more to do.
+fn options(arguments: &[String]) -> Result<Option<Options>, String> {
+    let mut options = Options { quick: false, only: Vec::new(), pinned: true, against: None };
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            // cargo says so to every benchmark.
+            "--bench" => {}
+            "--quick" => options.quick = true,
+            "--unpinned" => options.pinned = false,
+            "--only" => options.only.push(value()?.clone()),
+            "--against" => options.against = Some(PathBuf::from(value()?)),
+            "--list" => {
+                scenarios::ALL.iter().for_each(|scenario| println!("{}", scenario.name));
+                return Ok(None);
+            }
+            other => return Err(format!("unknown option {other}")),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn run(options: &Options) -> io::Result<()> {
+    let (rounds, seconds) = if options.quick { (3, 0.2) } else { (5, 1.0) };
+    let mut subjects = vec![Subject::Direct, Subject::Floor];
+    let ours = PathBuf::from(env!("CARGO_BIN_EXE_dirty"));
+    subjects.push(Subject::Dirty { name: "ours".to_owned(), program: ours });
+    if let Some(program) = options.against.clone() {
+        subjects.push(Subject::Dirty { name: "before".to_owned(), program });
+    }
+    let chosen = |name: &str| options.only.is_empty() || options.only.iter().any(|only| name.contains(only));
+    print!("{}", table::HEADER);
+    for scenario in scenarios::ALL.iter().filter(|scenario| chosen(scenario.name)) {
+        let running = subjects
+            .iter()
+            .map(|subject| Running::start(subject, options.pinned))
+            .collect::<io::Result<Vec<_>>>()?;
+        let mut rows: Vec<table::Row> = subjects
+            .iter()
+            .map(|subject| table::Row { subject: subject.name().to_owned(), samples: Vec::new() })
+            .collect();
+        for _ in 0..rounds {
+            for (row, running) in rows.iter_mut().zip(&running) {
+                let sample = measuring::sample(running, scenario, seconds, options.pinned)
+                    .map_err(|error| io::Error::other(format!("{}: {error}", row.subject)))?;
+                row.samples.push(sample);
+            }
+        }
+        print!("{}", table::rows(scenario.name, &rows));
+    }
+    Ok(())
+}

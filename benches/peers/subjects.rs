@@ -1,0 +1,154 @@
+//! What is measured: a relay, or none, in front of the same workers.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{cpu, echo_worker, floor};
+
+const WORKERS: usize = 2;
+/// Where a pinned run has the relay, and where the workers and the load generator.
+const RELAY_PROCESSOR: usize = 0;
+pub const OTHERS_PROCESSOR: usize = 1;
+const BOOT: Duration = Duration::from_secs(20);
+
+/// What answers the load.
+#[derive(Clone, PartialEq)]
+pub enum Subject {
+    /// No relay: the load goes to the workers.
+    Direct,
+    /// The leanest relay.
+    Floor,
+    /// `dirty serve`, of this build or another.
+    Dirty { name: String, program: PathBuf },
+}
+
+impl Subject {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Direct => "direct",
+            Self::Floor => "floor",
+            Self::Dirty { name, .. } => name,
+        }
+    }
+}
+
+/// A process that ends with this value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A subject at work.
+pub struct Running {
+    relay: Option<Process>,
+    _workers: Vec<Process>,
+    pub sockets: Vec<PathBuf>,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// The process of the relay, if there is one.
+    pub fn relay(&self) -> Option<u32> {
+        self.relay.as_ref().map(|process| process.0.id())
+    }
+
+    pub fn start(subject: &Subject, pinned: bool) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut workers = Vec::new();
+        let mut sockets = Vec::new();
+        if !matches!(subject, Subject::Dirty { .. }) {
+            for number in 0..WORKERS {
+                let socket = folder.path().join(format!("w{number}.sock"));
+                let mut command = role(pinned.then_some(OTHERS_PROCESSOR))?;
+                command.arg("worker").env("DIRTY_WORKER_SOCKET", &socket);
+                workers.push(spawn(&mut command)?);
+                sockets.push(socket);
+            }
+            sockets.iter().try_for_each(|socket| listens(socket))?;
+        }
+        let front = folder.path().join("d.sock");
+        let relay_processor = pinned.then_some(RELAY_PROCESSOR);
+        let relay = match subject {
+            Subject::Direct => None,
+            Subject::Floor => {
+                let mut command = role(relay_processor)?;
+                command.arg("floor").arg(&front).args(&sockets);
+                Some(spawn(&mut command)?)
+            }
+            Subject::Dirty { program, .. } => {
+                let mut command = role(relay_processor)?;
+                let own = std::env::current_exe()?;
+                let place = if pinned { format!(" --on {OTHERS_PROCESSOR}") } else { String::new() };
+                command.arg("exec").arg(program).args(["serve", "--app", "bench:App", "--log-level", "error"]);
+                command.args(["--workers", &WORKERS.to_string(), "--socket"]).arg(&front);
+                command.arg("--worker-command").arg(format!("{}{place} worker", own.display()));
+                Some(spawn(&mut command)?)
+            }
+        };
+        if relay.is_some() {
+            listens(&front)?;
+            sockets = vec![front];
+        }
+        Ok(Self { relay, _workers: workers, sockets, _folder: folder })
+    }
+}
+
+/// This program in another role.
+pub fn role(processor: Option<usize>) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    if let Some(processor) = processor {
+        command.args(["--on", &processor.to_string()]);
+    }
+    Ok(command)
+}
+
+fn spawn(command: &mut Command) -> io::Result<Process> {
+    // Standard input is the lifeline: a worker ends when whoever started it does.
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map(Process)
+}
+
+fn listens(socket: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + BOOT;
+    while let Err(error) = UnixStream::connect(socket) {
+        if Instant::now() > deadline {
+            return Err(io::Error::other(format!("failed to connect to {}: {error}", socket.display())));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// What a process of the benchmark does, if its arguments give it a role; `None` for the command itself.
+pub fn play(arguments: &[String]) -> Option<io::Result<()>> {
+    let arguments = match arguments {
+        [on, processor, rest @ ..] if on == "--on" => {
+            if let Err(error) = cpu::stay_on(processor.parse().ok()?) {
+                return Some(Err(error));
+            }
+            rest
+        }
+        all => all,
+    };
+    match arguments {
+        [role] if role == "worker" => Some(match std::env::var_os("DIRTY_WORKER_SOCKET") {
+            Some(socket) => echo_worker::run(Path::new(&socket)),
+            None => Err(io::Error::other("DIRTY_WORKER_SOCKET is not set")),
+        }),
+        [role, listen, workers @ ..] if role == "floor" => Some(floor::run(Path::new(listen), workers)),
+        [role, program, rest @ ..] if role == "exec" => Some(Err(Command::new(program).args(rest).exec())),
+        [role, scenario, seconds, sockets @ ..] if role == "load" => {
+            Some(crate::measuring::load_role(scenario, seconds, sockets))
+        }
+        _ => None,
+    }
+}
