@@ -18,9 +18,13 @@ struct Link {
     inbox: Inbox,
     /// What the peer has not taken yet.
     outbox: Vec<u8>,
+    /// So many bytes of `outbox` are gone already.
+    sent: usize,
     interest: EpollFlags,
     /// Of a worker: whose call it runs.
     client: Option<u64>,
+    /// Of a worker: not read while its client does not read.
+    paused: bool,
 }
 
 impl Link {
@@ -31,8 +35,11 @@ impl Link {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let sent = partly(&mut self.stream, &self.outbox)?;
-        self.outbox.drain(..sent);
+        self.sent += partly(&mut self.stream, &self.outbox[self.sent..])?;
+        if self.sent == self.outbox.len() {
+            self.outbox.clear();
+            self.sent = 0;
+        }
         Ok(())
     }
 }
@@ -48,6 +55,11 @@ fn partly(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(sent)
+}
+
+/// The load has what it wanted, and leaves with calls in flight.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 struct Floor {
@@ -102,13 +114,26 @@ impl Floor {
         stream.set_nonblocking(true)?;
         let interest = EpollFlags::EPOLLIN;
         self.epoll.add(&stream, EpollEvent::new(interest, id))?;
-        let link = Link { stream, inbox: Inbox::default(), outbox: Vec::new(), interest, client: None };
+        let link = Link {
+            stream,
+            inbox: Inbox::default(),
+            outbox: Vec::new(),
+            sent: 0,
+            interest,
+            client: None,
+            paused: false,
+        };
         self.links.insert(id, link);
         Ok(())
     }
 
-    fn watch(&mut self, id: u64, interest: EpollFlags) -> io::Result<()> {
-        if let Some(link) = self.links.get_mut(&id).filter(|link| link.interest != interest) {
+    /// Waits for what the link is ready for.
+    fn watch(&mut self, id: u64) -> io::Result<()> {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let mut interest = EpollFlags::empty();
+        interest.set(EpollFlags::EPOLLIN, !link.paused);
+        interest.set(EpollFlags::EPOLLOUT, !link.outbox.is_empty());
+        if interest != link.interest {
             link.interest = interest;
             self.epoll.modify(&link.stream, &mut EpollEvent::new(interest, id))?;
         }
@@ -117,11 +142,29 @@ impl Floor {
 
     fn send(&mut self, id: u64, bytes: &[u8]) -> io::Result<()> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        link.send(bytes)?;
-        if !link.outbox.is_empty() {
-            self.watch(id, EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT)?;
+        match link.send(bytes) {
+            Err(error) if is_gone(&error) => self.forget(id),
+            Err(error) => Err(error),
+            Ok(()) => self.watch(id),
         }
-        Ok(())
+    }
+
+    /// A connection has ended. What a worker still says to it is dropped.
+    fn forget(&mut self, id: u64) -> io::Result<()> {
+        self.links.remove(&id);
+        self.resume(id)
+    }
+
+    /// Reads again from the workers that work for a client.
+    fn resume(&mut self, client: u64) -> io::Result<()> {
+        let mut paused = Vec::new();
+        for (id, link) in &mut self.links {
+            if link.paused && link.client == Some(client) {
+                link.paused = false;
+                paused.push(*id);
+            }
+        }
+        paused.into_iter().try_for_each(|worker| self.watch(worker))
     }
 
     fn start(&mut self, worker: u64, client: u64, frame: &[u8]) -> io::Result<()> {
@@ -135,11 +178,9 @@ impl Floor {
     fn read(&mut self, id: u64) -> io::Result<Option<Inbox>> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(None) };
         match link.inbox.fill(&mut link.stream) {
-            Ok(0) => {
-                self.links.remove(&id);
-                Ok(None)
-            }
+            Ok(0) => self.forget(id).map(|()| None),
             Ok(_) => Ok(Some(std::mem::take(&mut link.inbox))),
+            Err(error) if is_gone(&error) => self.forget(id).map(|()| None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -174,7 +215,10 @@ impl Floor {
                     None => self.idle.push(worker),
                 }
             } else if self.links.get(&client).is_some_and(|link| !link.outbox.is_empty()) {
-                self.watch(worker, EpollFlags::empty())?;
+                if let Some(link) = self.links.get_mut(&worker) {
+                    link.paused = true;
+                }
+                self.watch(worker)?;
             }
         }
         self.keep(worker, inbox);
@@ -184,13 +228,14 @@ impl Floor {
     /// The peer takes bytes again.
     fn drained(&mut self, id: u64) -> io::Result<()> {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
-        link.flush()?;
+        match link.flush() {
+            Err(error) if is_gone(&error) => return self.forget(id),
+            result => result?,
+        }
         if !link.outbox.is_empty() {
             return Ok(());
         }
-        self.watch(id, EpollFlags::EPOLLIN)?;
-        let resumed: Vec<u64> =
-            self.links.iter().filter(|(_, link)| link.client == Some(id)).map(|(id, _)| *id).collect();
-        resumed.into_iter().try_for_each(|worker| self.watch(worker, EpollFlags::EPOLLIN))
+        self.watch(id)?;
+        self.resume(id)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::{env, io};
 
 mod cpu;
@@ -22,12 +23,15 @@ Usage: cargo bench --bench peers -- [OPTIONS]
 
   --quick            fewer and shorter rounds, under a minute
   --only SCENARIO    only scenarios whose name contains this; may be given again
+  --rounds N         so many samples of each, 5 by default
+  --seconds S        the length of a sample, 1 by default
   --unpinned         leave it to the kernel which process runs where
   --against PROGRAM  measure another `dirty` too, for a before and after
   --list             the names of the scenarios";
 
 struct Options {
-    quick: bool,
+    rounds: usize,
+    seconds: f64,
     only: Vec<String>,
     pinned: bool,
     against: Option<PathBuf>,
@@ -57,14 +61,16 @@ fn main() -> ExitCode {
 
 /// `None` if there is nothing more to do.
 fn options(arguments: &[String]) -> Result<Option<Options>, String> {
-    let mut options = Options { quick: false, only: Vec::new(), pinned: true, against: None };
+    let mut options = Options { rounds: 5, seconds: 1.0, only: Vec::new(), pinned: true, against: None };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
             // cargo says so to every benchmark.
             "--bench" => {}
-            "--quick" => options.quick = true,
+            "--quick" => (options.rounds, options.seconds) = (3, 0.2),
+            "--rounds" => options.rounds = number(argument, value()?)?,
+            "--seconds" => options.seconds = number(argument, value()?)?,
             "--unpinned" => options.pinned = false,
             "--only" => options.only.push(value()?.clone()),
             "--against" => options.against = Some(PathBuf::from(value()?)),
@@ -78,8 +84,11 @@ fn options(arguments: &[String]) -> Result<Option<Options>, String> {
     Ok(Some(options))
 }
 
+fn number<T: FromStr>(option: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{option} {value}: expected a number"))
+}
+
 fn run(options: &Options) -> io::Result<()> {
-    let (rounds, seconds) = if options.quick { (3, 0.2) } else { (5, 1.0) };
     let mut subjects = vec![Subject::Direct, Subject::Floor];
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_dirty"));
     subjects.push(Subject::Dirty { name: "ours".to_owned(), program: ours });
@@ -97,9 +106,9 @@ fn run(options: &Options) -> io::Result<()> {
             .iter()
             .map(|subject| table::Row { subject: subject.name().to_owned(), samples: Vec::new() })
             .collect();
-        for _ in 0..rounds {
+        for _ in 0..options.rounds {
             for (row, running) in rows.iter_mut().zip(&running) {
-                let sample = measuring::sample(running, scenario, seconds, options.pinned)
+                let sample = measuring::sample(running, scenario, options.seconds, options.pinned)
                     .map_err(|error| io::Error::other(format!("{}: {error}", row.subject)))?;
                 row.samples.push(sample);
             }

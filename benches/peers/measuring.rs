@@ -16,6 +16,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// What the relay used for a call or a chunk; `None` without a relay.
     pub relay_cpu: Option<Duration>,
+    /// The most memory the relay has had since its start, in KiB.
+    pub peak_memory: Option<u64>,
 }
 
 /// Loads a subject from a process of its own.
@@ -28,11 +30,12 @@ pub fn sample(subject: &Running, scenario: &Scenario, seconds: f64, pinned: bool
     let text = String::from_utf8_lossy(&output.stdout);
     let outcome = Outcome::parse(&text)
         .ok_or_else(|| io::Error::other(format!("failed to measure {}: {}", scenario.name, output.status)))?;
+    let peak_memory = subject.relay().map(cpu::peak_memory).transpose()?;
     let relay_cpu = match (before, used()?) {
         (Some(before), Some(after)) => Some((after - before).div_f64(outcome.total as f64)),
         _ => None,
     };
-    Ok(Sample { outcome, relay_cpu })
+    Ok(Sample { outcome, relay_cpu, peak_memory })
 }
 
 /// What the process of the load generator does.
@@ -58,8 +61,11 @@ impl Spread {
         numbers.sort_by(f64::total_cmp);
         let (least, greatest) = (*numbers.first()?, *numbers.last()?);
         let middle = numbers.len() / 2;
-        let median =
-            if numbers.len() % 2 == 1 { numbers[middle] } else { (numbers[middle - 1] + numbers[middle]) / 2.0 };
+        let median = if numbers.len() % 2 == 1 {
+            numbers[middle]
+        } else {
+            (numbers[middle - 1] + numbers[middle]) / 2.0
+        };
         Some(Self { median, least, greatest })
     }
 }

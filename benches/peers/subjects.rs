@@ -89,7 +89,13 @@ impl Running {
                 let mut command = role(relay_processor)?;
                 let own = std::env::current_exe()?;
                 let place = if pinned { format!(" --on {OTHERS_PROCESSOR}") } else { String::new() };
-                command.arg("exec").arg(program).args(["serve", "--app", "bench:App", "--log-level", "error"]);
+                command.arg("exec").arg(program).args([
+                    "serve",
+                    "--app",
+                    "bench:App",
+                    "--log-level",
+                    "error",
+                ]);
                 command.args(["--workers", &WORKERS.to_string(), "--socket"]).arg(&front);
                 command.arg("--worker-command").arg(format!("{}{place} worker", own.display()));
                 Some(spawn(&mut command)?)

@@ -12,8 +12,8 @@ pub struct Row {
 
 /// The columns.
 pub const HEADER: &str = "\
-| scenario | subject | per second | p50 µs | p99 µs | relay CPU µs | rate / floor | CPU / floor |
-|---|---|---|---|---|---|---|---|
+| scenario | subject | per second | p50 µs | p99 µs | relay CPU µs | relay peak MiB | rate / floor | CPU / floor |
+|---|---|---|---|---|---|---|---|---|
 ";
 
 /// The rows of one scenario. Ratios are medians of those of the rounds, with the least and the greatest.
@@ -32,12 +32,13 @@ pub fn rows(scenario: &str, rows: &[Row]) -> String {
         let cpu = |sample: &Sample| Some(sample.relay_cpu?.as_secs_f64() * 1e6);
         let _ = writeln!(
             text,
-            "| {scenario} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {scenario} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.subject,
             number(median(&rate)),
             number(median(&|sample| Some(sample.outcome.p50.as_secs_f64() * 1e6))),
             number(median(&|sample| Some(sample.outcome.p99.as_secs_f64() * 1e6))),
             number(median(&cpu)),
+            number(median(&|sample| Some(sample.peak_memory? as f64 / 1024.0))),
             spread(ratio(&rate)),
             spread(ratio(&cpu)),
         );
