@@ -1,22 +1,23 @@
 //! `cargo bench --bench peers`: relays side by side, by ratios within one interleaved run. See benches/README.md.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::{env, io};
+use std::{env, fs, io};
 
 mod cpu;
 mod echo_worker;
 mod floor;
 mod frames;
 mod load;
+mod machine;
 mod measuring;
 mod payload;
 mod scenarios;
 mod subjects;
 mod table;
 
-use subjects::{Running, Subject};
+use subjects::{OURS, Running, Subject};
 
 const USAGE: &str = "\
 Usage: cargo bench --bench peers -- [OPTIONS]
@@ -27,6 +28,8 @@ Usage: cargo bench --bench peers -- [OPTIONS]
   --seconds S        the length of a sample, 1 by default
   --unpinned         leave it to the kernel which process runs where
   --against PROGRAM  measure another `dirty` too, for a before and after
+  --python PROGRAM   a Python with gunicorn 25.0.3, whose arbiter is measured too
+  --write            write the table to benches/RESULTS.md too
   --list             the names of the scenarios";
 
 struct Options {
@@ -35,6 +38,8 @@ struct Options {
     only: Vec<String>,
     pinned: bool,
     against: Option<PathBuf>,
+    python: Option<PathBuf>,
+    write: bool,
 }
 
 fn main() -> ExitCode {
@@ -61,7 +66,15 @@ fn main() -> ExitCode {
 
 /// `None` if there is nothing more to do.
 fn options(arguments: &[String]) -> Result<Option<Options>, String> {
-    let mut options = Options { rounds: 5, seconds: 1.0, only: Vec::new(), pinned: true, against: None };
+    let mut options = Options {
+        rounds: 5,
+        seconds: 1.0,
+        only: Vec::new(),
+        pinned: true,
+        against: None,
+        python: None,
+        write: false,
+    };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -74,6 +87,8 @@ fn options(arguments: &[String]) -> Result<Option<Options>, String> {
             "--unpinned" => options.pinned = false,
             "--only" => options.only.push(value()?.clone()),
             "--against" => options.against = Some(PathBuf::from(value()?)),
+            "--python" => options.python = Some(PathBuf::from(value()?)),
+            "--write" => options.write = true,
             "--list" => {
                 scenarios::ALL.iter().for_each(|scenario| println!("{}", scenario.name));
                 return Ok(None);
@@ -91,12 +106,18 @@ fn number<T: FromStr>(option: &str, value: &str) -> Result<T, String> {
 fn run(options: &Options) -> io::Result<()> {
     let mut subjects = vec![Subject::Direct, Subject::Floor];
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_dirty"));
-    subjects.push(Subject::Dirty { name: "ours".to_owned(), program: ours });
+    subjects.push(Subject::Dirty { name: OURS.to_owned(), program: ours });
     if let Some(program) = options.against.clone() {
         subjects.push(Subject::Dirty { name: "before".to_owned(), program });
     }
+    match options.python.clone() {
+        Some(python) => subjects.push(Subject::Gunicorn { python }),
+        None => eprintln!("gunicorn is skipped: name a Python that has it with --python"),
+    }
     let chosen = |name: &str| options.only.is_empty() || options.only.iter().any(|only| name.contains(only));
-    print!("{}", table::HEADER);
+    let about = machine::about(options.rounds, options.seconds, options.pinned);
+    let mut page = format!("{about}\n{}", table::HEADER);
+    print!("{page}");
     for scenario in scenarios::ALL.iter().filter(|scenario| chosen(scenario.name)) {
         let running = subjects
             .iter()
@@ -113,7 +134,18 @@ fn run(options: &Options) -> io::Result<()> {
                 row.samples.push(sample);
             }
         }
-        print!("{}", table::rows(scenario.name, &rows));
+        let text = table::rows(scenario, &rows);
+        print!("{text}");
+        page.push_str(&text);
+    }
+    let load = format!("\nLoad of the machine at the end: {}\n", machine::load());
+    print!("{load}");
+    if options.write {
+        let title = "# Results\n\nWritten by `cargo bench --bench peers -- --write`; README.md says what the columns mean.\n\n";
+        fs::write(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md"),
+            format!("{title}{page}{load}"),
+        )?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn sample(subject: &Running, scenario: &Scenario, seconds: f64, pinned: bool
     let before = used()?;
     let mut command = role(pinned.then_some(OTHERS_PROCESSOR))?;
     command.args(["load", scenario.name, &seconds.to_string()]).args(&subject.sockets);
-    let output = command.stderr(Stdio::inherit()).output()?;
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let outcome = Outcome::parse(&text)
         .ok_or_else(|| io::Error::other(format!("failed to measure {}: {}", scenario.name, output.status)))?;

@@ -19,26 +19,36 @@ pub struct Scenario {
     pub connections: usize,
     /// Calls in flight on each connection.
     pub depth: usize,
+    /// What the rate has to be, as a share of the floor's.
+    pub gate: f64,
+    /// What it should be.
+    pub target: f64,
 }
 
 const KIB: usize = 1024;
 
-const fn echo(name: &'static str, size: usize, connections: usize, depth: usize) -> Scenario {
-    Scenario { name, kind: Kind::Echo, size, connections, depth }
+const fn echo(
+    name: &'static str,
+    size: usize,
+    connections: usize,
+    depth: usize,
+    (gate, target): (f64, f64),
+) -> Scenario {
+    Scenario { name, kind: Kind::Echo, size, connections, depth, gate, target }
 }
 
 const fn stream(name: &'static str, size: usize, chunks: usize, connections: usize) -> Scenario {
-    Scenario { name, kind: Kind::Stream { chunks }, size, connections, depth: 1 }
+    Scenario { name, kind: Kind::Stream { chunks }, size, connections, depth: 1, gate: 0.85, target: 0.95 }
 }
 
 /// All of them, in the order of the table.
 pub const ALL: [Scenario; 15] = [
-    echo("echo-64B-x1", 64, 1, 1),
-    echo("echo-64B-x32", 64, 32, 1),
-    echo("echo-64B-8x8", 64, 8, 8),
-    echo("echo-4KiB-x8", 4 * KIB, 8, 1),
-    echo("echo-1MiB-x2", KIB * KIB, 2, 1),
-    echo("echo-16MiB-x1", 16 * KIB * KIB, 1, 1),
+    echo("echo-64B-x1", 64, 1, 1, (0.88, 0.95)),
+    echo("echo-64B-x32", 64, 32, 1, (0.8, 1.3)),
+    echo("echo-64B-8x8", 64, 8, 8, (0.8, 1.3)),
+    echo("echo-4KiB-x8", 4 * KIB, 8, 1, (0.8, 1.3)),
+    echo("echo-1MiB-x2", KIB * KIB, 2, 1, (0.85, 1.1)),
+    echo("echo-16MiB-x1", 16 * KIB * KIB, 1, 1, (0.8, 1.1)),
     stream("stream-64B-x1", 64, 5000, 1),
     stream("stream-64B-x2", 64, 5000, 2),
     stream("stream-64B-x8", 64, 5000, 8),

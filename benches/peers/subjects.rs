@@ -1,6 +1,6 @@
 //! What is measured: a relay, or none, in front of the same workers.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::{cpu, echo_worker, floor};
 
+/// How the arbiter of this build is named.
+pub const OURS: &str = "ours";
 const WORKERS: usize = 2;
 /// Where a pinned run has the relay, and where the workers and the load generator.
 const RELAY_PROCESSOR: usize = 0;
@@ -23,6 +28,8 @@ pub enum Subject {
     Direct,
     /// The leanest relay.
     Floor,
+    /// gunicorn's arbiter, run by a Python that has it.
+    Gunicorn { python: PathBuf },
     /// `dirty serve`, of this build or another.
     Dirty { name: String, program: PathBuf },
 }
@@ -32,6 +39,7 @@ impl Subject {
         match self {
             Self::Direct => "direct",
             Self::Floor => "floor",
+            Self::Gunicorn { .. } => "gunicorn",
             Self::Dirty { name, .. } => name,
         }
     }
@@ -51,22 +59,34 @@ impl Drop for Process {
 /// A subject at work.
 pub struct Running {
     relay: Option<Process>,
+    /// The relay, where it is a child of the process that was started.
+    inner: Option<u32>,
     _workers: Vec<Process>,
     pub sockets: Vec<PathBuf>,
     _folder: tempfile::TempDir,
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Before its workers: it would replace them.
+        if let Some(process) = self.inner.and_then(|process| i32::try_from(process).ok()) {
+            // One that has ended already is as good.
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    }
+}
+
 impl Running {
     /// The process of the relay, if there is one.
     pub fn relay(&self) -> Option<u32> {
-        self.relay.as_ref().map(|process| process.0.id())
+        self.inner.or_else(|| self.relay.as_ref().map(|process| process.0.id()))
     }
 
     pub fn start(subject: &Subject, pinned: bool) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut workers = Vec::new();
         let mut sockets = Vec::new();
-        if !matches!(subject, Subject::Dirty { .. }) {
+        if matches!(subject, Subject::Direct | Subject::Floor) {
             for number in 0..WORKERS {
                 let socket = folder.path().join(format!("w{number}.sock"));
                 let mut command = role(pinned.then_some(OTHERS_PROCESSOR))?;
@@ -78,12 +98,26 @@ impl Running {
         }
         let front = folder.path().join("d.sock");
         let relay_processor = pinned.then_some(RELAY_PROCESSOR);
+        let mut inner = None;
         let relay = match subject {
             Subject::Direct => None,
             Subject::Floor => {
                 let mut command = role(relay_processor)?;
                 command.arg("floor").arg(&front).args(&sockets);
                 Some(spawn(&mut command)?)
+            }
+            Subject::Gunicorn { python } => {
+                let mut command = role(relay_processor)?;
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/gunicorn_arbiter.py");
+                command.arg("exec").arg(python).arg("-B").arg(script).arg(&front).arg(WORKERS.to_string());
+                command.arg(std::env::current_exe()?);
+                if pinned {
+                    command.args(["--on", &OTHERS_PROCESSOR.to_string()]);
+                }
+                command.arg("worker").env("TMPDIR", folder.path());
+                let mut process = spawn(command.stdout(Stdio::piped()))?;
+                inner = Some(printed_number(&mut process)?);
+                Some(process)
             }
             Subject::Dirty { program, .. } => {
                 let mut command = role(relay_processor)?;
@@ -105,13 +139,14 @@ impl Running {
             listens(&front)?;
             sockets = vec![front];
         }
-        Ok(Self { relay, _workers: workers, sockets, _folder: folder })
+        Ok(Self { relay, inner, _workers: workers, sockets, _folder: folder })
     }
 }
 
 /// This program in another role.
 pub fn role(processor: Option<usize>) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
+    command.stdout(Stdio::null());
     if let Some(processor) = processor {
         command.args(["--on", &processor.to_string()]);
     }
@@ -120,7 +155,16 @@ pub fn role(processor: Option<usize>) -> io::Result<Command> {
 
 fn spawn(command: &mut Command) -> io::Result<Process> {
     // Standard input is the lifeline: a worker ends when whoever started it does.
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map(Process)
+    command.stdin(Stdio::piped()).spawn().map(Process)
+}
+
+/// The number on the first line that a process prints.
+fn printed_number(process: &mut Process) -> io::Result<u32> {
+    let mut line = String::new();
+    if let Some(output) = process.0.stdout.as_mut() {
+        BufReader::new(output).read_line(&mut line)?;
+    }
+    line.trim().parse().map_err(|_| io::Error::other(format!("expected a process id, found {line:?}")))
 }
 
 fn listens(socket: &Path) -> io::Result<()> {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::measuring::{Sample, Spread};
+use crate::scenarios::Scenario;
+use crate::subjects::OURS;
 
 /// The samples of one subject in one scenario, a sample a round.
 pub struct Row {
@@ -12,12 +14,12 @@ pub struct Row {
 
 /// The columns.
 pub const HEADER: &str = "\
-| scenario | subject | per second | p50 µs | p99 µs | relay CPU µs | relay peak MiB | rate / floor | CPU / floor |
-|---|---|---|---|---|---|---|---|---|
+| scenario | subject | per second | p50 µs | p99 µs | relay CPU µs | relay peak MiB | rate / floor | CPU / floor | gate | target |
+|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// The rows of one scenario. Ratios are medians of those of the rounds, with the least and the greatest.
-pub fn rows(scenario: &str, rows: &[Row]) -> String {
+pub fn rows(scenario: &Scenario, rows: &[Row]) -> String {
     let floor = rows.iter().find(|row| row.subject == "floor");
     let mut text = String::new();
     for row in rows {
@@ -32,7 +34,8 @@ pub fn rows(scenario: &str, rows: &[Row]) -> String {
         let cpu = |sample: &Sample| Some(sample.relay_cpu?.as_secs_f64() * 1e6);
         let _ = writeln!(
             text,
-            "| {scenario} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            scenario.name,
             row.subject,
             number(median(&rate)),
             number(median(&|sample| Some(sample.outcome.p50.as_secs_f64() * 1e6))),
@@ -41,9 +44,20 @@ pub fn rows(scenario: &str, rows: &[Row]) -> String {
             number(median(&|sample| Some(sample.peak_memory? as f64 / 1024.0))),
             spread(ratio(&rate)),
             spread(ratio(&cpu)),
+            judged(&row.subject, scenario.gate, ratio(&rate)),
+            judged(&row.subject, scenario.target, ratio(&rate)),
         );
     }
     text
+}
+
+/// Whether our arbiter is as fast as it has to be; others are not judged.
+fn judged(subject: &str, wanted: f64, rate: Option<Spread>) -> String {
+    match rate.filter(|_| subject == OURS) {
+        None => String::new(),
+        Some(rate) if rate.median >= wanted => format!("≥ {wanted} met"),
+        Some(_) => format!("≥ {wanted} **missed**"),
+    }
 }
 
 fn number(value: Option<f64>) -> String {
