@@ -3,8 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use crate::subjects::Placement;
+
 /// The processor, the kernel, the date and the load, and how long was measured.
-pub fn about(rounds: usize, seconds: f64, pinned: bool) -> String {
+pub fn about(rounds: usize, seconds: f64, placement: Placement) -> String {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         processors.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
@@ -16,7 +18,11 @@ pub fn about(rounds: usize, seconds: f64, pinned: bool) -> String {
         said("uname", &["-sr"]),
         said("rustc", &["--version"]),
         env!("CARGO_PKG_VERSION"),
-        if pinned { "pinned" } else { "unpinned" },
+        match placement {
+            Placement::Apart => "relay on a processor of its own",
+            Placement::Together => "all on one processor",
+            Placement::Free => "not pinned",
+        },
         load(),
     )
 }

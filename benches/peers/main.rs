@@ -17,7 +17,7 @@ mod scenarios;
 mod subjects;
 mod table;
 
-use subjects::{OURS, Running, Subject};
+use subjects::{OURS, Placement, Running, Subject};
 
 const USAGE: &str = "\
 Usage: cargo bench --bench peers -- [OPTIONS]
@@ -26,6 +26,7 @@ Usage: cargo bench --bench peers -- [OPTIONS]
   --only SCENARIO    only scenarios whose name contains this; may be given again
   --rounds N         so many samples of each, 5 by default
   --seconds S        the length of a sample, 1 by default
+  --together         all on one processor
   --unpinned         leave it to the kernel which process runs where
   --against PROGRAM  measure another `dirty` too, for a before and after
   --python PROGRAM   a Python with gunicorn 25.0.3, whose arbiter is measured too
@@ -36,7 +37,7 @@ struct Options {
     rounds: usize,
     seconds: f64,
     only: Vec<String>,
-    pinned: bool,
+    placement: Placement,
     against: Option<PathBuf>,
     python: Option<PathBuf>,
     write: bool,
@@ -70,7 +71,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>, String> {
         rounds: 5,
         seconds: 1.0,
         only: Vec::new(),
-        pinned: true,
+        placement: Placement::Apart,
         against: None,
         python: None,
         write: false,
@@ -84,7 +85,8 @@ fn options(arguments: &[String]) -> Result<Option<Options>, String> {
             "--quick" => (options.rounds, options.seconds) = (3, 0.2),
             "--rounds" => options.rounds = number(argument, value()?)?,
             "--seconds" => options.seconds = number(argument, value()?)?,
-            "--unpinned" => options.pinned = false,
+            "--unpinned" => options.placement = Placement::Free,
+            "--together" => options.placement = Placement::Together,
             "--only" => options.only.push(value()?.clone()),
             "--against" => options.against = Some(PathBuf::from(value()?)),
             "--python" => options.python = Some(PathBuf::from(value()?)),
@@ -115,13 +117,13 @@ fn run(options: &Options) -> io::Result<()> {
         None => eprintln!("gunicorn is skipped: name a Python that has it with --python"),
     }
     let chosen = |name: &str| options.only.is_empty() || options.only.iter().any(|only| name.contains(only));
-    let about = machine::about(options.rounds, options.seconds, options.pinned);
+    let about = machine::about(options.rounds, options.seconds, options.placement);
     let mut page = format!("{about}\n{}", table::HEADER);
     print!("{page}");
     for scenario in scenarios::ALL.iter().filter(|scenario| chosen(scenario.name)) {
         let running = subjects
             .iter()
-            .map(|subject| Running::start(subject, options.pinned))
+            .map(|subject| Running::start(subject, options.placement))
             .collect::<io::Result<Vec<_>>>()?;
         let mut rows: Vec<table::Row> = subjects
             .iter()
@@ -129,7 +131,7 @@ fn run(options: &Options) -> io::Result<()> {
             .collect();
         for _ in 0..options.rounds {
             for (row, running) in rows.iter_mut().zip(&running) {
-                let sample = measuring::sample(running, scenario, options.seconds, options.pinned)
+                let sample = measuring::sample(running, scenario, options.seconds, options.placement)
                     .map_err(|error| io::Error::other(format!("{}: {error}", row.subject)))?;
                 row.samples.push(sample);
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cpu;
 use crate::load::{self, Outcome};
 use crate::scenarios::{self, Scenario};
-use crate::subjects::{OTHERS_PROCESSOR, Running, role};
+use crate::subjects::{Placement, Running, role};
 
 /// One run of the load against a subject.
 #[derive(Clone, Copy)]
@@ -21,10 +21,15 @@ pub struct Sample {
 }
 
 /// Loads a subject from a process of its own.
-pub fn sample(subject: &Running, scenario: &Scenario, seconds: f64, pinned: bool) -> io::Result<Sample> {
+pub fn sample(
+    subject: &Running,
+    scenario: &Scenario,
+    seconds: f64,
+    placement: Placement,
+) -> io::Result<Sample> {
     let used = || subject.relay().map(cpu::used).transpose();
     let before = used()?;
-    let mut command = role(pinned.then_some(OTHERS_PROCESSOR))?;
+    let mut command = role(placement.others())?;
     command.args(["load", scenario.name, &seconds.to_string()]).args(&subject.sockets);
     let output = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);

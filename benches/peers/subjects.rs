@@ -16,10 +16,33 @@ use crate::{cpu, echo_worker, floor};
 /// How the arbiter of this build is named.
 pub const OURS: &str = "ours";
 const WORKERS: usize = 2;
-/// Where a pinned run has the relay, and where the workers and the load generator.
-const RELAY_PROCESSOR: usize = 0;
-pub const OTHERS_PROCESSOR: usize = 1;
 const BOOT: Duration = Duration::from_secs(20);
+
+/// Which process runs where.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Placement {
+    /// The relay on one processor, the workers and the load on another.
+    Apart,
+    /// All on one processor: no wake-up crosses to another, what remains is work.
+    Together,
+    /// The kernel chooses.
+    Free,
+}
+
+impl Placement {
+    pub fn relay(self) -> Option<usize> {
+        match self {
+            Self::Apart => Some(0),
+            Self::Together => Some(1),
+            Self::Free => None,
+        }
+    }
+
+    /// Where the workers and the load are.
+    pub fn others(self) -> Option<usize> {
+        (self != Self::Free).then_some(1)
+    }
+}
 
 /// What answers the load.
 #[derive(Clone, PartialEq)]
@@ -82,14 +105,14 @@ impl Running {
         self.inner.or_else(|| self.relay.as_ref().map(|process| process.0.id()))
     }
 
-    pub fn start(subject: &Subject, pinned: bool) -> io::Result<Self> {
+    pub fn start(subject: &Subject, placement: Placement) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut workers = Vec::new();
         let mut sockets = Vec::new();
         if matches!(subject, Subject::Direct | Subject::Floor) {
             for number in 0..WORKERS {
                 let socket = folder.path().join(format!("w{number}.sock"));
-                let mut command = role(pinned.then_some(OTHERS_PROCESSOR))?;
+                let mut command = role(placement.others())?;
                 command.arg("worker").env("DIRTY_WORKER_SOCKET", &socket);
                 workers.push(spawn(&mut command)?);
                 sockets.push(socket);
@@ -97,7 +120,7 @@ impl Running {
             sockets.iter().try_for_each(|socket| listens(socket))?;
         }
         let front = folder.path().join("d.sock");
-        let relay_processor = pinned.then_some(RELAY_PROCESSOR);
+        let relay_processor = placement.relay();
         let mut inner = None;
         let relay = match subject {
             Subject::Direct => None,
@@ -111,8 +134,8 @@ impl Running {
                 let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/gunicorn_arbiter.py");
                 command.arg("exec").arg(python).arg("-B").arg(script).arg(&front).arg(WORKERS.to_string());
                 command.arg(std::env::current_exe()?);
-                if pinned {
-                    command.args(["--on", &OTHERS_PROCESSOR.to_string()]);
+                if let Some(processor) = placement.others() {
+                    command.args(["--on", &processor.to_string()]);
                 }
                 command.arg("worker").env("TMPDIR", folder.path());
                 let mut process = spawn(command.stdout(Stdio::piped()))?;
@@ -122,7 +145,8 @@ impl Running {
             Subject::Dirty { program, .. } => {
                 let mut command = role(relay_processor)?;
                 let own = std::env::current_exe()?;
-                let place = if pinned { format!(" --on {OTHERS_PROCESSOR}") } else { String::new() };
+                let place =
+                    placement.others().map_or(String::new(), |processor| format!(" --on {processor}"));
                 command.arg("exec").arg(program).args([
                     "serve",
                     "--app",
