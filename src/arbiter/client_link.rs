@@ -40,7 +40,7 @@ pub(super) async fn run(hub: Rc<Hub>, stream: Stream) {
 
 async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Rc<Stream>, outbox: &Rc<Outbox>) {
     hub.on(Event::Connected(conn));
-    let mut intake = Intake::new(Rc::clone(stream), hub.config().limits, true, Rc::clone(&hub.shared_buffer));
+    let mut intake = Intake::new(Rc::clone(stream), hub.config().limits, true, Rc::clone(&hub.buffers));
     match read_messages(hub, conn, outbox, &mut intake).await {
         End::Eof => {
             tracing::debug!(conn = conn.0, "a client sends nothing more");
@@ -59,23 +59,24 @@ async fn serve(hub: &Rc<Hub>, conn: ConnId, stream: &Rc<Stream>, outbox: &Rc<Out
         End::BadFrame(error) => {
             tracing::info!(conn = conn.0, %error, "closing a connection after a bad frame");
             hub.feed(Event::Disconnected(conn));
-            close_after(&error, intake.decoder, stream, outbox).await;
+            let start = Bytes::copy_from_slice(start_of(&intake.decoder));
+            drop(intake);
+            close_after(&error, &start, stream, outbox).await;
         }
     }
 }
 
-/// Says what was wrong with a frame, and closes once that is read, or after a while (FRAME-7).
-pub(super) async fn close_after(
-    error: &FrameError,
-    decoder: FrameDecoder,
-    stream: &Stream,
-    outbox: &Rc<Outbox>,
-) {
-    let start = decoder.buffered();
+/// The first bytes of what is in a decoder, for an error (FRAME-7).
+pub(super) fn start_of(decoder: &FrameDecoder) -> &[u8] {
+    let bytes = decoder.buffered();
+    &bytes[..bytes.len().min(100)]
+}
+
+/// Says what was wrong with a frame that begins like this, and closes once that is read, or after a while (FRAME-7).
+pub(super) async fn close_after(error: &FrameError, start: &[u8], stream: &Stream, outbox: &Rc<Outbox>) {
     let error = DirtyError::bad_frame(error, (!start.is_empty()).then_some(start));
     outbox.push(codec::error(outbox.codec(), None, error));
     outbox.close();
-    drop(decoder);
     let read = async {
         discard(stream).await;
         outbox.closed().await;

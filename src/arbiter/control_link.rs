@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::answers;
-use super::client_link::close_after;
+use super::client_link::{close_after, start_of};
 use super::control::{self, Control};
 use super::hub::Hub;
 use super::listener::ACCEPT_PAUSE;
@@ -54,7 +54,7 @@ async fn run(hub: Rc<Hub>, control: Rc<Control>, stream: UnixStream) {
     };
     let mut link = ControlLink { hub, control, stream, outbox, decoder: FrameDecoder::new(LIMITS) };
     if let Err(Some(error)) = link.serve().await {
-        close_after(&error, link.decoder, &link.stream, &link.outbox).await;
+        close_after(&error, start_of(&link.decoder), &link.stream, &link.outbox).await;
     }
     // What it has not read by now it does not get.
     link.outbox.die();

@@ -17,7 +17,7 @@ use super::core::{
     Action, ConnId, Core, CoreConfig, Event, PoolStatus, ReplyKind, SlotId, WorkerId, WorkerSignal,
 };
 use super::hooks::HookRunner;
-use super::intake::SharedBuffer;
+use super::intake::Buffers;
 use super::launcher::Launcher;
 use super::log;
 use super::outbox::Outbox;
@@ -96,7 +96,7 @@ pub(super) struct Hub {
     /// Peers with something new to write: they are flushed together, so that frames of one read share one write.
     unflushed: RefCell<Vec<Rc<Outbox>>>,
     /// What peers are read with.
-    pub shared_buffer: Rc<SharedBuffer>,
+    pub buffers: Rc<Buffers>,
     /// Woken when the next deadline may have moved forward.
     pub rearmed: Notify,
     /// When the timer task will look next.
@@ -132,7 +132,7 @@ impl Hub {
             worker_codecs: RefCell::default(),
             early_signals: RefCell::default(),
             unflushed: RefCell::default(),
-            shared_buffer: Rc::default(),
+            buffers: Rc::default(),
             rearmed: Notify::new(),
             armed_for: Cell::new(None),
             finished: Notify::new(),

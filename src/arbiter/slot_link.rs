@@ -85,7 +85,7 @@ async fn connect(slot: SlotId, path: &Path) -> io::Result<UnixStream> {
 async fn read_replies(hub: &Hub, slot: SlotId, stream: &Rc<Stream>, link: &SlotLink) -> Option<Violation> {
     let limits = hub.config().limits;
     let mut intake =
-        Intake::new(Rc::clone(stream), limits, link.hop.worker == Codec::Gd, Rc::clone(&hub.shared_buffer));
+        Intake::new(Rc::clone(stream), limits, link.hop.worker == Codec::Gd, Rc::clone(&hub.buffers));
     let mut replies = Replies { hub, slot, hop: &link.hop, limits, run: Run::default() };
     loop {
         wait_for_reader(hub, link).await;

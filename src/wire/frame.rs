@@ -131,6 +131,13 @@ impl FrameDecoder {
         &mut self.buffer
     }
 
+    /// How long the frame at the front is, as it announces; 0 as long as it does not.
+    #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
+    pub(crate) fn announced(&self) -> usize {
+        let extent = self.extent(&self.buffer).ok().flatten();
+        extent.map_or(0, |(header, length)| header + length as usize)
+    }
+
     /// Goes on with another buffer, and returns the one so far.
     #[cfg_attr(not(feature = "arbiter"), allow(dead_code))]
     pub(crate) fn replace_buffer(&mut self, buffer: BytesMut) -> BytesMut {

@@ -69,7 +69,12 @@ pub struct Summary {
 /// # Errors
 /// [`FrameError::NotUtf8`], [`FrameError::NotJson`] or [`FrameError::NotObject`] (FRAME-10).
 pub fn scan<'a>(payload: &'a [u8], mut on_member: impl FnMut(Member<'a>)) -> Result<Summary, FrameError> {
-    let text = std::str::from_utf8(payload).map_err(|e| FrameError::NotUtf8 { offset: e.valid_up_to() })?;
+    let text = match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => text,
+        // Quick, but it does not say where; the other reading does.
+        Err(_) => std::str::from_utf8(payload)
+            .map_err(|error| FrameError::NotUtf8 { offset: error.valid_up_to() })?,
+    };
     let mut scanner =
         Scanner { text, bytes: payload, at: 0, open: Brackets::default(), depth: 0, non_finite: None };
     match scanner.document(&mut on_member) {

@@ -173,6 +173,9 @@ impl<'a> TokenReader<'a> {
 
     fn text(&mut self) -> Read<&'a str> {
         let bytes = self.sized()?;
+        if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+            return Ok(text);
+        }
         std::str::from_utf8(bytes).map_err(|error| TlvError {
             offset: self.at - bytes.len() + error.valid_up_to(),
             kind: TlvErrorKind::NotUtf8,
