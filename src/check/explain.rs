@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::blame;
 use super::corpus;
-use super::requirements::Requirements;
+use super::requirements::{Requirement, Requirements};
 use super::trace_file::hex;
 use super::value::{Value, excerpt};
 use crate::wire::{HEADER_LEN, Limits, Members, scan};
@@ -105,6 +105,32 @@ impl Explainer {
         text
     }
 
+    /// The members of one payload, a line each: with its value, the requirement that speaks of it, and a mark at the one that
+    /// holds the place `pointer`. Nothing when the payload is no message.
+    pub fn fields(&self, payload: &[u8], pointer: &str) -> String {
+        let mut members = Vec::new();
+        if scan(payload, |it| members.push(it)).is_err() {
+            return String::new();
+        }
+        let kind = members.iter().find(|member| member.key == "type");
+        let kind = kind.map(|member| member.value.trim_matches('"').to_string()).unwrap_or_default();
+        let properties = self.definition(&kind).and_then(|it| it.get("properties"));
+        let mut text = String::new();
+        for member in &members {
+            let described = properties.and_then(|it| it.get(&member.key)?.get("description")?.as_str());
+            let rule = match described {
+                Some(described) => self.named_in(described).map(|it| it.id.as_str()).unwrap_or_default(),
+                None => "MSG-3",
+            };
+            let rest = pointer.strip_prefix('/').and_then(|it| it.strip_prefix(member.key.as_ref()));
+            let is_at_fault = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let mark = if is_at_fault { '>' } else { ' ' };
+            let field = format!("/{} = {}", member.key, excerpt(member.value, SHOWN));
+            let _ = writeln!(text, "{mark} {field:<72} {rule}");
+        }
+        text
+    }
+
     fn definition(&self, kind: &str) -> Option<&Value> {
         let definitions = self.schema.get("$defs")?.as_object()?.values();
         definitions.into_iter().find(|it| {
@@ -115,9 +141,14 @@ impl Explainer {
 
     /// The first requirement that a description names, with its text.
     fn rule_in(&self, description: &str) -> Option<String> {
-        let words = description.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        let requirement = words.into_iter().find_map(|word| self.requirements.as_ref()?.get(word))?;
+        let requirement = self.named_in(description)?;
         Some(format!("{}: {}", requirement.id, requirement.text))
+    }
+
+    /// The first requirement that a description names.
+    fn named_in(&self, description: &str) -> Option<&Requirement> {
+        let words = description.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words.into_iter().find_map(|word| self.requirements.as_ref()?.get(word))
     }
 
     fn fault(&self, text: &mut String, problem: &str, requirement: &str) {

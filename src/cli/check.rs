@@ -85,6 +85,10 @@ enum SubjectArgs {
         /// at PATH, or in a temporary directory.
         #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with = "command")]
         listen: Option<Option<PathBuf>>,
+        /// Put a saboteur between the client and the kit, to see how the transcripts catch that. `dirty sabotage list`
+        /// shows the names.
+        #[arg(long, value_name = "NAME", value_parser = sabotage::client, conflicts_with = "listen")]
+        sabotage: Option<&'static Saboteur>,
         /// The command that starts the adapter, after --.
         #[arg(last = true, value_name = "CMD")]
         command: Vec<OsString>,
@@ -147,7 +151,7 @@ enum CheckError {
 /// What is judged.
 enum Subject {
     Served(Role, Source, Option<&'static Saboteur>),
-    Adapter(Vec<OsString>),
+    Adapter(Vec<OsString>, Option<&'static Saboteur>),
     ByHand(Option<PathBuf>),
 }
 
@@ -201,7 +205,9 @@ fn subject(args: SubjectArgs) -> Result<(Subject, Common), CheckError> {
             (served(Role::Worker, socket, command, sabotage)?, common)
         }
         SubjectArgs::Client { listen: Some(path), common, .. } => (Subject::ByHand(path), common),
-        SubjectArgs::Client { command, common, .. } => (Subject::Adapter(command), common),
+        SubjectArgs::Client { command, common, sabotage, .. } => {
+            (Subject::Adapter(command, sabotage), common)
+        }
     })
 }
 
@@ -211,7 +217,7 @@ fn check(subject: Subject, common: &Common) -> Result<Run, CheckError> {
     let selection = selection(common, &transcripts)?;
     let role = match &subject {
         Subject::Served(role, ..) => *role,
-        Subject::Adapter(_) | Subject::ByHand(_) => Role::Client,
+        Subject::Adapter(..) | Subject::ByHand(_) => Role::Client,
     };
     if !transcripts.iter().any(|it| it.judges(role) && selection.has(it)) {
         let level = common.level.iter().map(|level| format!("level {level}"));
@@ -230,7 +236,13 @@ fn check(subject: Subject, common: &Common) -> Result<Run, CheckError> {
                 None => stage,
             })
         }
-        Subject::Adapter(command) => Box::new(adapter(&command, common)?),
+        Subject::Adapter(command, saboteur) => {
+            let stage = adapter(&command, common)?;
+            Box::new(match saboteur {
+                Some(saboteur) => stage.sabotaged_by(saboteur),
+                None => stage,
+            })
+        }
         Subject::ByHand(Some(socket)) => Box::new(ByHandStage::new(socket, &mut show)),
         Subject::ByHand(None) => {
             let directory = tempfile::tempdir().map_err(CheckError::Place)?;

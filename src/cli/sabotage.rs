@@ -56,6 +56,11 @@ pub(super) fn worker(name: &str) -> Result<&'static Saboteur, String> {
     Saboteur::named(name, Role::Worker).map_err(|error| error.to_string())
 }
 
+/// The saboteur of this name that a client can be.
+pub(super) fn client(name: &str) -> Result<&'static Saboteur, String> {
+    Saboteur::named(name, Role::Client).map_err(|error| error.to_string())
+}
+
 /// The two sockets of a role with a saboteur before it, and the directory of the honest one.
 pub(super) struct Place {
     saboteur: &'static Saboteur,

@@ -35,6 +35,21 @@ fn a_sabotaged_arbiter_leaves_no_socket_behind() {
 }
 
 #[test]
+fn a_sabotaged_client_is_caught_and_the_command_plays_it_again() {
+    let only = ["check", "client", "--only", "client/late-reply-dropped", "--only", "client/execute"];
+    let (code, out, _) = ran(&[&only[..], &["--sabotage", "numeric-ids"]].concat());
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("behind the saboteur numeric-ids"), "{out}");
+    assert!(out.contains(" --sabotage numeric-ids"), "{out}");
+    // What is wrong is marked among the fields of the message, each with its requirement.
+    let marked = out.lines().find(|line| line.trim_start().starts_with("> ")).unwrap_or_default();
+    assert!(marked.contains("/id = 1") && marked.ends_with("MSG-7"), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("    /kwargs = {}") && line.ends_with("MSG-10")), "{out}");
+    let (code, _, errors) = ran(&["check", "client", "--sabotage", "foreign-id"]);
+    assert_eq!(code, 2, "{errors}");
+}
+
+#[test]
 fn a_saboteur_that_does_not_exist_is_refused_with_those_that_do() {
     for command in [&["serve", "--sabotage", "nobody"][..], &["worker", "--sabotage", "nobody"]] {
         let (code, _, errors) = ran(command);

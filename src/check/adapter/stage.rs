@@ -10,6 +10,7 @@ use crate::check::client::replay_listening;
 use crate::check::failure::Problem;
 use crate::check::replay::{Options, Outcome};
 use crate::check::run::{Stage, command_line};
+use crate::check::sabotage::{Relay, Saboteur};
 use crate::check::subject::{SubjectError, private_directory};
 use crate::check::trace::What;
 use crate::check::transcript::Transcript;
@@ -17,6 +18,9 @@ use crate::message::Role;
 
 /// The name of the socket in the private directory of an adapter.
 const SOCKET: &str = "arbiter.sock";
+
+/// The name of the kit's own socket there, when a saboteur listens at that one.
+const BEHIND: &str = "kit.sock";
 
 /// A client that is driven by an adapter program, started once for each transcript.
 #[derive(Debug)]
@@ -26,6 +30,7 @@ pub struct ClientStage {
     again: String,
     hello_within: Duration,
     hello: Hello,
+    saboteur: Option<&'static Saboteur>,
 }
 
 impl ClientStage {
@@ -41,18 +46,42 @@ impl ClientStage {
         hello_within: Duration,
     ) -> Result<ClientStage, SubjectError> {
         let again = shown.map_or_else(String::new, |words| format!(" -- {}", command_line(words)));
-        let (mut program, _listener) = start(&command, hello_within)?;
+        let Started { mut program, .. } = Started::new(&command, hello_within, None)?;
         program.end();
         let hello = program.hello.clone();
-        Ok(ClientStage { command, again, hello_within, hello })
+        Ok(ClientStage { command, again, hello_within, hello, saboteur: None })
+    }
+
+    /// The same with a saboteur between the client and the kit: what is judged then breaks a rule on purpose.
+    #[must_use]
+    pub fn sabotaged_by(self, saboteur: &'static Saboteur) -> ClientStage {
+        ClientStage { saboteur: Some(saboteur), ..self }
     }
 }
 
-fn start(command: &[OsString], hello_within: Duration) -> Result<(Program, UnixListener), SubjectError> {
-    let directory = private_directory()?;
-    let failed = |source| SubjectError::System { action: "listen on a socket", source };
-    let listener = UnixListener::bind(directory.path().join(SOCKET)).map_err(failed)?;
-    Ok((Program::start(command, directory, SOCKET, hello_within)?, listener))
+/// An adapter that has said hello, and where its clients connect.
+struct Started {
+    program: Program,
+    listener: UnixListener,
+    _relay: Option<Relay>,
+}
+
+impl Started {
+    fn new(
+        command: &[OsString],
+        hello_within: Duration,
+        saboteur: Option<&'static Saboteur>,
+    ) -> Result<Started, SubjectError> {
+        let directory = private_directory()?;
+        let failed = |action| move |source| SubjectError::System { action, source };
+        let socket = directory.path().join(SOCKET);
+        let behind = saboteur.map_or_else(|| socket.clone(), |_| directory.path().join(BEHIND));
+        let listener = UnixListener::bind(&behind).map_err(failed("listen on a socket"))?;
+        let relay = saboteur.map(|it| Relay::start(Some(it), Role::Client, &socket, &behind)).transpose();
+        let relay = relay.map_err(failed("start a saboteur"))?;
+        let program = Program::start(command, directory, SOCKET, hello_within)?;
+        Ok(Started { program, listener, _relay: relay })
+    }
 }
 
 impl Stage for ClientStage {
@@ -61,11 +90,16 @@ impl Stage for ClientStage {
     }
 
     fn describe(&self) -> String {
-        format!("{} {}", self.hello.name, self.hello.version)
+        let client = format!("{} {}", self.hello.name, self.hello.version);
+        match self.saboteur {
+            Some(saboteur) => format!("{client} behind the saboteur {}", saboteur.name),
+            None => client,
+        }
     }
 
     fn again(&self, id: &str) -> String {
-        format!("dirty check client --only {id}{}", self.again)
+        let sabotage = self.saboteur.map(|saboteur| format!(" --sabotage {}", saboteur.name));
+        format!("dirty check client --only {id}{}{}", sabotage.unwrap_or_default(), self.again)
     }
 
     fn lacks(&self, feature: &str) -> bool {
@@ -73,7 +107,8 @@ impl Stage for ClientStage {
     }
 
     fn play(&mut self, transcript: &Transcript, options: &Options) -> Result<Outcome, SubjectError> {
-        let (mut program, listener) = start(&self.command, self.hello_within)?;
+        let Started { mut program, listener, _relay } =
+            Started::new(&self.command, self.hello_within, self.saboteur)?;
         let failed = |source| SubjectError::System { action: "make what a replay needs", source };
         let played = replay_listening(transcript, &mut program, listener, options).map_err(failed);
         let mut outcome = match played {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Status, counts, entries, verdict_text};
+use crate::check::explain::Explainer;
 use crate::check::failure::Failure;
 use crate::check::requirements::Requirements;
 use crate::check::run::{Counts, Played, Run, Verdict};
@@ -57,6 +58,11 @@ pub fn failure(played: &Played, failure: &Failure, requirements: &Requirements) 
     text.push_str(&conversation(played));
     text.push('\n');
     text.push_str(&wrapped(&failure.to_string(), 2, 4));
+    let fields = fields_at_fault(played, failure);
+    if !fields.is_empty() {
+        text.push_str("\n  what came, field by field:\n");
+        fields.lines().for_each(|line| text.push_str(&format!("  {}\n", line.trim_end())));
+    }
     if let Some(note) = &played.transcript.note {
         text.push_str(&wrapped(&format!("note: {note}"), 2, 4));
     }
@@ -75,6 +81,17 @@ pub fn failure(played: &Played, failure: &Failure, requirements: &Requirements) 
     }
     let _ = write!(text, "\n  again: {}", played.again);
     text
+}
+
+/// The message that differs from what was expected, if it is one, each field with the requirement that speaks of it.
+fn fields_at_fault(played: &Played, failure: &Failure) -> String {
+    let Some(pointer) = failure.problem.pointer() else { return String::new() };
+    let events = played.trace.iter().flat_map(|trace| trace.events().iter());
+    let at_fault = events.filter(|event| event.subject && event.step == Some(failure.step)).last();
+    match at_fault.map(|event| &event.what) {
+        Some(What::Message(text)) => Explainer::new().fields(text.as_bytes(), pointer),
+        _ => String::new(),
+    }
 }
 
 /// What happened in a transcript, and when: the kit on the left, the subject on the right.

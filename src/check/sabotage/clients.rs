@@ -145,7 +145,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
         name: "response-ends-a-stream",
         roles: CLIENT,
         does: "Takes a response inside a stream for the end of it.",
-        breaks: &["ERR-10"],
+        breaks: &["ERR-10", "STREAM-11"],
         make: || {
             received::<HashSet<(Line, String)>>(|streams, on, message, hands| {
                 let stream = message.id().map(|id| (on, id.to_string()));
