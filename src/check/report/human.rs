@@ -87,7 +87,7 @@ pub fn failure(played: &Played, failure: &Failure, requirements: &Requirements) 
 fn fields_at_fault(played: &Played, failure: &Failure) -> String {
     let Some(pointer) = failure.problem.pointer() else { return String::new() };
     let events = played.trace.iter().flat_map(|trace| trace.events().iter());
-    let at_fault = events.filter(|event| event.subject && event.step == Some(failure.step)).last();
+    let at_fault = events.rev().find(|event| event.subject && event.step == Some(failure.step));
     match at_fault.map(|event| &event.what) {
         Some(What::Message(text)) => Explainer::new().fields(text.as_bytes(), pointer),
         _ => String::new(),
