@@ -152,3 +152,53 @@ pub(super) enum FromWorker {
     Frame(FrameError),
     Value { id: Option<String>, kind: u8, error: Untranslatable },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &str =
+        r#"{"type":"request","id":"an id","app_path":"a:B","action":"c","args":[],"kwargs":{}}"#;
+
+    fn request() -> Bytes {
+        Frame::from_payload(REQUEST.as_bytes(), &Limits::default()).unwrap().into_bytes()
+    }
+
+    fn end(number: u64) -> Bytes {
+        Bytes::copy_from_slice(&Header { kind: 5, length: 0, id: number }.to_bytes())
+    }
+
+    fn read(hop: &Hop, number: u64) -> String {
+        let Ok(frame) = hop.read_worker(&end(number), &Limits::default()) else { panic!("no frame") };
+        String::from_utf8(frame.payload().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_worker_of_numbers_answers_the_id_of_the_request_that_runs_and_of_no_earlier_one() {
+        let hop = Hop::to(Codec::Gd);
+        for number in 1..=3 {
+            let sent = hop.begin("an id", Codec::Json, request(), &Limits::default()).unwrap();
+            assert_eq!(Header::read(&sent).unwrap().unwrap().id, number);
+            assert_eq!(read(&hop, number), r#"{"type":"end","id":"an id"}"#);
+            // A late one belongs to nobody, although the request before had the same id.
+            assert!(!read(&hop, number - 1).contains("an id"));
+        }
+    }
+
+    #[test]
+    fn a_reply_gets_the_number_that_its_client_knows() {
+        let hop = Hop::to(Codec::Gd);
+        let _ = hop.begin("77", Codec::Gd, request(), &Limits::default()).unwrap();
+        let Ok(json) = hop.read_worker(&end(1), &Limits::default()) else { panic!("no frame") };
+        let sent = hop.write_client(end(1), &json, MessageType::End, Some("77"), &Limits::default()).unwrap();
+        assert_eq!(sent, end(77));
+    }
+
+    #[test]
+    fn a_worker_of_json_reads_what_the_client_sent_byte_for_byte() {
+        let hop = Hop::to(Codec::Json);
+        let sent = hop.begin("an id", Codec::Json, request(), &Limits::default()).unwrap();
+        assert_eq!(sent, request());
+        assert!(hop.is_plain());
+    }
+}

@@ -44,7 +44,10 @@ fn a_sabotaged_client_is_caught_and_the_command_plays_it_again() {
     // What is wrong is marked among the fields of the message, each with its requirement.
     let marked = out.lines().find(|line| line.trim_start().starts_with("> ")).unwrap_or_default();
     assert!(marked.contains("/id = 1") && marked.ends_with("MSG-7"), "{out}");
-    assert!(out.lines().any(|line| line.starts_with("    /kwargs = {}") && line.ends_with("MSG-10")), "{out}");
+    assert!(
+        out.lines().any(|line| line.starts_with("    /kwargs = {}") && line.ends_with("MSG-10")),
+        "{out}"
+    );
     let (code, _, errors) = ran(&["check", "client", "--sabotage", "foreign-id"]);
     assert_eq!(code, 2, "{errors}");
 }
