@@ -22,12 +22,15 @@ use crate::wire::{Codec, FrameDecoder, FrameError, Head, Limits};
 /// to read why (FRAME-7).
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long a connection that is refused has to show which codec it speaks.
+const FIRST_BYTES: Duration = Duration::from_millis(100);
+
 /// Serves a client until it or the arbiter ends the connection.
 pub(super) async fn run(hub: Rc<Hub>, stream: Stream) {
     let stream = Rc::new(stream);
     let outbox = Outbox::new(Rc::clone(&stream));
     if hub.clients.borrow().len() >= hub.config().max_connections {
-        return refuse(&hub, &outbox).await;
+        return refuse(&hub, &stream, &outbox).await;
     }
     let conn = hub.next_conn();
     hub.clients.borrow_mut().insert(conn, Rc::clone(&outbox));
@@ -174,10 +177,14 @@ fn take_message(hub: &Hub, conn: ConnId, frame: Bytes, limits: &Limits) -> Resul
 }
 
 /// Too many connections: says so and closes (SEC-6).
-async fn refuse(hub: &Hub, outbox: &Rc<Outbox>) {
+async fn refuse(hub: &Hub, stream: &Stream, outbox: &Rc<Outbox>) {
     let limit = hub.config().max_connections;
     tracing::warn!(limit, "refused a connection: too many are open");
-    outbox.push(answers::frame(None, answers::too_many_connections(limit)).into_bytes());
+    // Its first bytes say what it reads. Who connects usually has something to say.
+    let mut start = BytesMut::with_capacity(64);
+    let _ = tokio::time::timeout(FIRST_BYTES, stream.readable()).await;
+    let _ = stream.try_read_buf(&mut start);
+    outbox.push(codec::error(Codec::of(&start), None, answers::too_many_connections(limit)));
     outbox.close();
     outbox.closed().await;
 }

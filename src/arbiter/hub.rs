@@ -366,21 +366,21 @@ impl Hub {
     /// Sends a worker a request, as it reads it.
     fn dispatch(&self, slot: SlotId, request: Bytes) {
         let Some(link) = self.slots.borrow().get(&slot).cloned() else { return };
-        let (id, client) = match self.core.borrow().running(slot) {
-            Some((id, client)) => (id.to_owned(), client),
-            // Unreachable: the core dispatches what runs from then on.
-            None => return,
-        };
+        let client = self.core.borrow().running(slot).and_then(|(_, client)| client);
         let client = client.and_then(|conn| self.clients.borrow().get(&conn).map(|outbox| outbox.codec()));
-        match link.hop.begin(&id, client.unwrap_or_default(), request, &self.config().limits) {
+        link.hop.answers(client.unwrap_or_default());
+        if link.hop.worker == Codec::Json {
+            return self.queue(&link.outbox, request);
+        }
+        // The core dispatches what runs from then on.
+        let id = self.core.borrow().running(slot).map(|(id, _)| id.to_owned()).unwrap_or_default();
+        match link.hop.begin(&id, request, &self.config().limits) {
             Ok(frame) => self.queue(&link.outbox, frame),
             // As if its worker had said so.
-            Err(error) => self.on(Event::Unrelayable {
-                slot,
-                kind: ReplyKind::Error,
-                id: &id,
-                problem: error.to_string(),
-            }),
+            Err(error) => {
+                let (kind, problem) = (ReplyKind::Error, error.to_string());
+                self.on(Event::Unrelayable { slot, kind, id: &id, problem });
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -114,6 +115,12 @@ fn one_connection_too_many_is_told_so() {
     let mut third = served.connect();
     assert_eq!(error_type(&third.receive()), "DirtyOverloadedError");
     assert_eq!(third.receive_text(), None);
+    // In the codec that it speaks, if it has spoken.
+    let mut binary = UnixStream::connect(&served.socket).unwrap();
+    binary.write_all(b"GD\x01\x05\0\0\0\0\0\0\0\0\0\0\0\x07").unwrap();
+    let mut refused = Vec::new();
+    binary.read_to_end(&mut refused).unwrap();
+    assert_eq!(refused[..4], *b"GD\x01\x03", "{refused:?}");
     drop(second);
     eventually("a place comes free", || {
         let mut next = served.connect();
