@@ -182,8 +182,15 @@ async fn refuse(hub: &Hub, stream: &Stream, outbox: &Rc<Outbox>) {
     tracing::warn!(limit, "refused a connection: too many are open");
     // Its first bytes say what it reads. Who connects usually has something to say.
     let mut start = BytesMut::with_capacity(64);
-    let _ = tokio::time::timeout(FIRST_BYTES, stream.readable()).await;
-    let _ = stream.try_read_buf(&mut start);
+    let first_bytes = async {
+        while stream.readable().await.is_ok() {
+            match stream.try_read_buf(&mut start) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
+                _ => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(FIRST_BYTES, first_bytes).await;
     outbox.push(codec::error(Codec::of(&start), None, answers::too_many_connections(limit)));
     outbox.close();
     outbox.closed().await;
