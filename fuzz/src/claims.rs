@@ -1,7 +1,9 @@
 //! What must hold for any bytes at all. Used by the fuzzer, and by the test suite over mutated golden transcripts.
 #![allow(dead_code)]
 
-use dirty_arbiter::message::DirtyMessage;
+use dirty_arbiter::message::{DirtyMessage, MessageType};
+use dirty_arbiter::transcode::{GdFrame, to_gd, to_json};
+use dirty_arbiter::wire::gd::Kind;
 use dirty_arbiter::wire::{Frame, FrameDecoder, Head, Limits};
 
 /// A limit small enough for a fuzzer to reach its edge.
@@ -65,4 +67,58 @@ pub fn message(payload: &[u8]) {
     let again = again.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text)));
     assert_eq!(again.encode(), text);
     assert!(Frame::from_payload(&text, &Limits::default()).is_ok());
+}
+
+/// Any split of a byte stream of both codecs gives the same frames and the same end. The first byte chooses the split.
+pub fn gd_frames(bytes: &[u8]) {
+    let Some((&step, stream)) = bytes.split_first() else { return };
+    let whole = decode_both(stream, stream.len().max(1));
+    assert_eq!(whole, decode_both(stream, usize::from(step).max(1)));
+    assert!(stream.starts_with(&whole.0.concat()), "the frames are not the bytes that came");
+}
+
+fn decode_both(stream: &[u8], step: usize) -> Decoded {
+    let mut decoder = FrameDecoder::of_both_codecs(LIMITS);
+    let mut frames = Vec::new();
+    for (number, piece) in stream.chunks(step).enumerate() {
+        let room = decoder.buffer_mut().capacity();
+        assert!(room <= 4 * (number + 1) * step + 64 * 1024, "{room} bytes reserved");
+        decoder.push(piece);
+        loop {
+            match decoder.next_whole() {
+                Ok(Some(frame)) => frames.push(frame.to_vec()),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error.to_string())),
+            }
+        }
+    }
+    (frames, decoder.finish().err().map(|error| error.to_string()))
+}
+
+/// A frame of `gd/1` becomes JSON within the limit, and what is a message comes back the same from there, from the second
+/// time on byte for byte (GD-11). Its faults have short places (MSG-13).
+pub fn gd_transcode(frame: &[u8]) {
+    let Ok(frame) = GdFrame::read(frame) else { return };
+    let text = match to_json(frame, Some("1"), true, &LIMITS) {
+        Ok(text) => text,
+        Err(fault) => {
+            assert!(fault.to_string().len() < 1_000, "{} bytes of {fault:.100}", fault.to_string().len());
+            return;
+        }
+    };
+    assert!(text.payload().len() <= LIMITS.max_payload as usize);
+    // A good message or a bad one, but always a frame (FRAME-10).
+    if let Err(error) = Head::read(text.payload(), &LIMITS) {
+        assert!(!error.requirement().starts_with("FRAME-"), "{error}");
+        return;
+    }
+    let Some(kind) = Kind::from_code(frame.header.kind).and_then(|kind| MessageType::from_name(kind.name()))
+    else {
+        panic!("a message of no type")
+    };
+    let back = to_gd(text.payload(), kind, 1, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+    let again = to_json(GdFrame::read(&back).expect("a header"), Some("1"), true, &LIMITS);
+    let again = again.unwrap_or_else(|fault| panic!("{fault}"));
+    let twice = to_gd(again.payload(), kind, 1, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(twice, back);
 }

@@ -16,7 +16,16 @@ fn main() -> std::io::Result<()> {
             fs::write(corpus.join(format!("golden-{number:04}")), seed)?;
         }
     }
-    println!("{} seeds for each target", payloads.len());
+    let frames = seeds::gd_frames(&fuzz.join(".."));
+    for target in ["gd_frames", "gd_transcode"] {
+        let corpus = fuzz.join("corpus").join(target);
+        fs::create_dir_all(&corpus)?;
+        for (number, frame) in frames.iter().enumerate() {
+            let seed = if target == "gd_frames" { [&[7][..], frame].concat() } else { frame.clone() };
+            fs::write(corpus.join(format!("vector-{number:04}")), seed)?;
+        }
+    }
+    println!("{} seeds for each target of json/1, {} for each of gd/1", payloads.len(), frames.len());
     Ok(())
 }
 

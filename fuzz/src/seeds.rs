@@ -16,6 +16,18 @@ pub fn payloads(root: &Path) -> Vec<Vec<u8>> {
     payloads
 }
 
+/// Every frame of the vectors of `gd/1` under `root`.
+pub fn gd_frames(root: &Path) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for name in ["valid.json", "invalid.json"] {
+        let text = fs::read_to_string(root.join("schemas/vectors/gd").join(name)).unwrap_or_default();
+        let vectors = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let frame = |vector: &Value| bytes(vector["frame"].as_str()?);
+        frames.extend(vectors.as_array().into_iter().flatten().filter_map(frame));
+    }
+    frames
+}
+
 fn walk(directory: &Path, payloads: &mut Vec<Vec<u8>>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();

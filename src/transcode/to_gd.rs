@@ -4,22 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::Untranslatable;
+use super::{Step, Untranslatable, members_of, pointer_of};
 use crate::message::{Hint, Hints, MessageType};
-use crate::values::{HintTree, Node, escape};
+use crate::values::{HintTree, Node};
 use crate::wire::gd::{HEADER_LEN, Header, Kind, MAX_ITEMS, TokenWriter, Uncounted};
 use crate::wire::{Limits, Member, Members, unescape};
-
-/// The members that each type of message has in `gd/1`; the others are in its header, or not known to its peers.
-fn members_of(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Request => &["app_path", "action", "args", "kwargs", "timeout", "meta"],
-        Kind::Response => &["result"],
-        Kind::Chunk => &["data"],
-        Kind::Error => &["error"],
-        Kind::End | Kind::Cancel | Kind::Stash | Kind::Status | Kind::Manage => &[],
-    }
-}
 
 /// The message in `payload`, which is known to be a good one of this type, as a frame of `gd/1`, with `id` in its header. Strings
 /// with a hint become what they stand for.
@@ -34,14 +23,16 @@ pub fn to_gd(payload: &[u8], kind: MessageType, id: u64, limits: &Limits) -> Res
     let kind = Kind::from_name(kind.as_str()).unwrap_or(Kind::Error);
     let hints = hints_of(&members);
     let mut writer = TokenWriter::after(vec![0; HEADER_LEN]);
-    let sent: Vec<&Member<'_>> = members_of(kind).iter().filter_map(|name| members.get(name)).collect();
+    let sent: Vec<&Member<'_>> =
+        members_of(kind).unwrap_or_default().iter().filter_map(|name| members.get(name)).collect();
     if !sent.is_empty() {
         let dict = writer.dict();
         for member in &sent {
             writer.text(&member.key);
             let root = format!("/{}", member.key);
             let tree = HintTree::new(&hints, &root);
-            Value { writer: &mut writer, root: &root, open: Vec::new() }.write(member, tree.root())?;
+            Value { writer: &mut writer, member: &member.key, open: Vec::new() }
+                .write(member, tree.root())?;
         }
         // At most six of them.
         writer.counted(dict, u32::try_from(sent.len()).unwrap_or_default());
@@ -77,7 +68,7 @@ fn hints_of(members: &Members<'_>) -> Hints {
 /// The value of one member while it is written.
 struct Value<'w> {
     writer: &'w mut TokenWriter,
-    root: &'w str,
+    member: &'w str,
     /// The arrays and objects around the next value, outermost first.
     open: Vec<Open<'w>>,
 }
@@ -196,14 +187,11 @@ impl<'w> Value<'w> {
 
     /// The present value cannot be written.
     fn failed(&self, problem: String) -> Untranslatable {
-        let mut pointer = self.root.to_owned();
-        for open in &self.open {
-            pointer.push('/');
-            match &open.name {
-                Some(name) => pointer.push_str(&escape(name)),
-                None => pointer.push_str(&open.count.saturating_sub(1).to_string()),
-            }
-        }
+        let below = self.open.iter().map(|open| match &open.name {
+            Some(name) => Step::Key(name),
+            None => Step::Index(open.count.saturating_sub(1)),
+        });
+        let pointer = pointer_of(std::iter::once(Step::Key(self.member)).chain(below));
         Untranslatable { pointer, problem, codec: "gd/1" }
     }
 }

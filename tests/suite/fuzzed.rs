@@ -41,11 +41,24 @@ fn mutate(seed: &[u8], others: &[Vec<u8>], random: &mut impl Rng) -> Vec<u8> {
 }
 
 fn run(target: &str, claim: fn(&[u8])) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let seeds = seeds::payloads(root);
+    let seeds = seeds::payloads(root());
     assert!(seeds.len() > 200, "the corpus is missing");
+    run_on(target, claim, &seeds);
+}
+
+fn run_gd(target: &str, claim: fn(&[u8]), prefix: &[u8]) {
+    let seeds: Vec<_> = seeds::gd_frames(root()).iter().map(|frame| [prefix, frame].concat()).collect();
+    assert!(seeds.len() > 120, "the vectors are missing");
+    run_on(target, claim, &seeds);
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn run_on(target: &str, claim: fn(&[u8]), seeds: &[Vec<u8>]) {
     seeds.iter().for_each(|seed| claim(seed));
-    for entry in fs::read_dir(root.join("fuzz/regressions").join(target)).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(root().join("fuzz/regressions").join(target)).into_iter().flatten().flatten() {
         claim(&fs::read(entry.path()).unwrap());
     }
     // Seeded: a failure is found again, and its input is printed by the claim that it breaks.
@@ -53,7 +66,7 @@ fn run(target: &str, claim: fn(&[u8])) {
     for _ in 0..ROUNDS {
         let seed = &seeds[random.random_range(0..seeds.len())];
         if seed.len() < 2_000 {
-            claim(&mutate(seed, &seeds, &mut random));
+            claim(&mutate(seed, seeds, &mut random));
         }
     }
 }
@@ -71,4 +84,14 @@ fn the_head_scanner_agrees_with_the_full_decoder() {
 #[test]
 fn what_decodes_survives_encoding() {
     run("message", claims::message);
+}
+
+#[test]
+fn frames_of_both_codecs_are_the_same_at_any_split() {
+    run_gd("gd_frames", claims::gd_frames, &[7]);
+}
+
+#[test]
+fn what_crosses_the_codecs_stays_within_the_limits_and_comes_back() {
+    run_gd("gd_transcode", claims::gd_transcode, &[]);
 }

@@ -42,6 +42,8 @@ mod failing_apps;
 mod failures;
 mod fuzzed;
 mod gd;
+mod gd_bounds;
+mod gd_gunicorn;
 mod generated;
 mod help;
 mod hooks;

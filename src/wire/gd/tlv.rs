@@ -132,6 +132,35 @@ impl<'a> TokenReader<'a> {
         }
     }
 
+    /// Reads on to the end of the value that began with `first`, and keeps nothing of it.
+    ///
+    /// # Errors
+    /// A [`TlvError`] (GD-5).
+    pub fn skip(&mut self, first: Token<'a>) -> Read<()> {
+        // How many items or entries are to come, and whether it is a dict.
+        let mut open: Vec<(u32, bool)> = Vec::new();
+        let mut token = first;
+        loop {
+            match token {
+                Token::List(count) => open.push((count, false)),
+                Token::Dict(count) => open.push((count, true)),
+                _ => {}
+            }
+            loop {
+                let Some((left, is_dict)) = open.last_mut() else { return Ok(()) };
+                if *left > 0 {
+                    *left -= 1;
+                    if *is_dict {
+                        self.key()?;
+                    }
+                    break;
+                }
+                open.pop();
+            }
+            token = self.token()?;
+        }
+    }
+
     /// Says whether the payload may end here.
     ///
     /// # Errors
