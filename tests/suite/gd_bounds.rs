@@ -19,8 +19,11 @@ fn message(kind: Kind, write: impl FnOnce(&mut TokenWriter) -> u32) -> Vec<u8> {
     [&header.to_bytes(), &payload[..]].concat()
 }
 
+/// Writes the value of a member.
+type Write<'w> = &'w dyn Fn(&mut TokenWriter);
+
 /// The least that a request has, and these members besides.
-fn request(members: &[(&str, &dyn Fn(&mut TokenWriter))]) -> Vec<u8> {
+fn request(members: &[(&str, Write<'_>)]) -> Vec<u8> {
     message(Kind::Request, |writer| {
         for (name, value) in [("app_path", "fixture:App"), ("action", "echo")] {
             writer.text(name);
