@@ -4,25 +4,25 @@ use std::cell::{Cell, RefCell};
 
 use bytes::{Bytes, BytesMut};
 
+use super::answers;
+use crate::DirtyError;
 use crate::message::{ErrorMessage, MessageType, RequestId};
 use crate::transcode::{Fault, GdFrame, Untranslatable, to_gd, to_json};
 use crate::wire::gd::{HEADER_LEN, Header};
 use crate::wire::{Codec, Frame, FrameError, Limits};
-use crate::{DirtyError, message::DirtyMessage};
 
 /// An error of the arbiter's own making, as a client of this codec reads it.
 pub(super) fn error(codec: Codec, id: Option<RequestId>, error: DirtyError) -> Bytes {
     let number = id.as_ref().and_then(|id| id.as_str().parse().ok()).unwrap_or_default();
-    message(codec, ErrorMessage::new(id, error).into(), number)
-}
-
-/// A message of the arbiter's own making, which has nothing that a codec lacks.
-pub(super) fn message(codec: Codec, message: DirtyMessage, number: u64) -> Bytes {
-    let (kind, payload) = (message.message_type(), message.encode());
-    let limits = Limits::default();
+    let frame = answers::to_frame(ErrorMessage::new(id, error));
     match codec {
-        Codec::Json => Frame::from_payload(&payload, &limits).map(Frame::into_bytes).unwrap_or_default(),
-        Codec::Gd => to_gd(&payload, kind, number, &limits).unwrap_or_default(),
+        Codec::Json => frame.into_bytes(),
+        Codec::Gd => {
+            to_gd(frame.payload(), MessageType::Error, number, &Limits::default()).unwrap_or_else(|_| {
+                // Its texts are Unicode, its numbers small: seconds, signals, exit codes.
+                unreachable!("an error of the arbiter's own that gd/1 cannot carry")
+            })
+        }
     }
 }
 

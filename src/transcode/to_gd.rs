@@ -20,7 +20,7 @@ pub fn to_gd(payload: &[u8], kind: MessageType, id: u64, limits: &Limits) -> Res
     let unlimited = Limits { max_payload: u32::MAX, ..*limits };
     let members =
         Members::read(payload, &unlimited).map_err(|error| failed(String::new(), error.to_string()))?;
-    let kind = Kind::from_name(kind.as_str()).unwrap_or(Kind::Error);
+    let kind = code_of(kind);
     let hints = hints_of(&members);
     let mut writer = TokenWriter::after(vec![0; HEADER_LEN]);
     let sent: Vec<&Member<'_>> =
@@ -46,6 +46,17 @@ pub fn to_gd(payload: &[u8], kind: MessageType, id: u64, limits: &Limits) -> Res
         })?;
     frame[..HEADER_LEN].copy_from_slice(&Header { kind: kind as u8, length, id }.to_bytes());
     Ok(frame.into())
+}
+
+fn code_of(kind: MessageType) -> Kind {
+    match kind {
+        MessageType::Request => Kind::Request,
+        MessageType::Response => Kind::Response,
+        MessageType::Chunk => Kind::Chunk,
+        MessageType::End => Kind::End,
+        MessageType::Error => Kind::Error,
+        MessageType::Cancel => Kind::Cancel,
+    }
 }
 
 /// What the message says of its strings. It is known to be well-formed.

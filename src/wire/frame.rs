@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::gd::{self, Header};
-use super::{FrameError, Limits};
+use super::{Codec, FrameError, Limits};
 
 /// Bytes of a frame's header.
 pub const HEADER_LEN: usize = 4;
@@ -85,23 +85,6 @@ pub struct FrameDecoder {
     limits: Limits,
     /// Whether frames of `gd/1` are taken as well.
     both_codecs: bool,
-}
-
-/// How bytes stand for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Codec {
-    /// A length and JSON.
-    #[default]
-    Json,
-    /// A header and typed values: [`gd`].
-    Gd,
-}
-
-impl Codec {
-    /// The codec of a frame, by its first two bytes (GD-9).
-    pub fn of(frame: &[u8]) -> Codec {
-        if frame.starts_with(&gd::MAGIC) { Codec::Gd } else { Codec::Json }
-    }
 }
 
 impl FrameDecoder {

@@ -3,6 +3,7 @@
 //! Everything here is sans-IO: bytes go in, frames and members come out. Nothing recurses and nothing
 //! allocates more than the bytes that have arrived, so that no peer can exhaust a stack or a heap.
 
+mod codec;
 mod error;
 mod frame;
 pub mod gd;
@@ -11,8 +12,9 @@ mod members;
 mod scan;
 mod text;
 
+pub use codec::Codec;
 pub use error::{FrameError, JsonError, JsonErrorKind};
-pub use frame::{Codec, Frame, FrameDecoder, HEADER_LEN};
+pub use frame::{Frame, FrameDecoder, HEADER_LEN};
 pub use head::Head;
 pub use members::Members;
 pub use scan::{JsonKind, Member, Summary, scan};

@@ -96,11 +96,6 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| *kind as u8 == code)
     }
 
-    /// The type with this name.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
     /// Its name in the message layer.
     pub fn name(self) -> &'static str {
         match self {
